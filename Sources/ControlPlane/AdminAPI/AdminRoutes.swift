@@ -1,0 +1,27 @@
+// The admin API's paths, shared by the server and by the `strait` command. All are below HTTPS, take and give JSON in
+// snake case, and want `authorization: Bearer <operator token>`, but for the two health checks.
+
+package enum AdminRoute {
+  /// GET, no token: 200 while the process lives.
+  package static let health = "/healthz"
+  /// GET, no token: 200 when PostgreSQL answers, else 503.
+  package static let readiness = "/readyz"
+  /// GET → `ControlPlaneStatus`
+  package static let status = "/admin/v1/status"
+  /// GET → `[RegionDocument]`, PUT `[RegionDocument]` → `RegionApplyResult`
+  package static let regions = "/admin/v1/regions"
+  /// GET → `[EdgeSummary]`
+  package static let edges = "/admin/v1/edges"
+  /// POST `JoinTokenRequest` → `JoinToken`
+  package static let joinTokens = "/admin/v1/join-tokens"
+  /// GET → `[UpstreamSummary]`, POST `UpstreamRequest` → `UpstreamSummary`
+  package static let upstreams = "/admin/v1/upstreams"
+  /// GET → `[OfferSummary]`, POST `OfferRequest` → `OfferSummary`
+  package static let offers = "/admin/v1/offers"
+  /// GET → `[TeamSummary]`, POST `TeamRequest` → `TeamSummary`
+  package static let teams = "/admin/v1/teams"
+  /// GET `?team=` → `[KeySummary]`, POST `KeyRequest` → `NewKey`; DELETE `/{id or public id}` → `KeySummary`
+  package static let keys = "/admin/v1/keys"
+  /// GET `?team=&key=&request=&since=&until=&limit=&after=` → `UsagePage`, newest first. Times are RFC 3339.
+  package static let usage = "/admin/v1/usage"
+}

@@ -1,0 +1,45 @@
+// Money in integers: amounts are nano-USD, prices micro-USD per million tokens.
+
+/// An amount of money in nano-USD (1 USD = 1,000,000,000).
+package struct NanoUSD: Sendable, Hashable, Comparable, BitwiseCopyable {
+  package var amount: Int64
+
+  package init(_ amount: Int64) {
+    self.amount = amount
+  }
+
+  package static func < (left: Self, right: Self) -> Bool { left.amount < right.amount }
+}
+
+/// What one offer charges, in micro-USD per million tokens of each kind.
+package struct TokenPrices: Sendable, Hashable {
+  package var input: Int64
+  package var cachedInput: Int64
+  package var cacheWrite: Int64
+  package var output: Int64
+
+  package init(input: Int64, cachedInput: Int64, cacheWrite: Int64, output: Int64) {
+    self.input = input
+    self.cachedInput = cachedInput
+    self.cacheWrite = cacheWrite
+    self.output = output
+  }
+
+  /// The cost of one record, rounded half to even once.
+  ///
+  /// tokens × micro-USD per million tokens = 10⁻¹² USD; a nano-USD is 1,000 of those.
+  /// Counts and prices beyond what Int64 money can hold saturate: a bill that large is stopped elsewhere.
+  package func cost(of tokens: TokenCounts) -> NanoUSD {
+    let special = tokens.cachedInput.addingReportingOverflow(tokens.cacheWrite).partialValue
+    let plain = tokens.input >= special ? tokens.input - special : 0
+    var pico: Int128 = 0
+    pico += Int128(plain) * Int128(input)
+    pico += Int128(tokens.cachedInput) * Int128(cachedInput)
+    pico += Int128(tokens.cacheWrite) * Int128(cacheWrite)
+    pico += Int128(tokens.output) * Int128(output)
+    let (quotient, remainder) = pico.quotientAndRemainder(dividingBy: 1000)
+    var nano = quotient
+    if remainder > 500 || (remainder == 500 && quotient % 2 != 0) { nano += 1 }
+    return NanoUSD(Int64(clamping: nano))
+  }
+}
