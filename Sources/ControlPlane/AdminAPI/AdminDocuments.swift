@@ -103,7 +103,8 @@ package struct UpstreamRequest: Codable, Sendable {
   package var caPEM: String?
 
   package init(
-    name: String, region: String, url: String, httpVersion: String?, credentialStyle: String?, credential: String?,
+    name: String, region: String, url: String, httpVersion: String?, credentialStyle: String?,
+    credential: String?,
     caPEM: String?
   ) {
     self.name = name
@@ -186,7 +187,8 @@ package struct OfferSummary: Codable, Sendable {
   package var outputPrice: Int64
 
   package init(
-    id: String, model: String, upstream: String, region: String, upstreamModel: String, dialect: String, weight: Int,
+    id: String, model: String, upstream: String, region: String, upstreamModel: String, dialect: String,
+    weight: Int,
     inputPrice: Int64, cachedInputPrice: Int64, cacheWritePrice: Int64, outputPrice: Int64
   ) {
     self.id = id
@@ -251,7 +253,8 @@ package struct KeySummary: Codable, Sendable {
   package var revokedAt: String?
 
   package init(
-    id: String, publicID: String, team: String, name: String, createdAt: String, expiresAt: String?, revokedAt: String?
+    id: String, publicID: String, team: String, name: String, createdAt: String, expiresAt: String?,
+    revokedAt: String?
   ) {
     self.id = id
     self.publicID = publicID
@@ -319,8 +322,10 @@ package struct UsageEntry: Codable, Sendable {
 
   package init(
     requestID: String, startedAt: String, edge: String, edgeRegion: String, region: String, team: String,
-    keyPublicID: String, model: String, upstream: String, endpoint: String, dialect: String, clientProtocol: String,
-    streamed: Bool, status: Int, upstreamStatus: Int, outcome: String, usageSource: String, inputTokens: UInt64,
+    keyPublicID: String, model: String, upstream: String, endpoint: String, dialect: String,
+    clientProtocol: String,
+    streamed: Bool, status: Int, upstreamStatus: Int, outcome: String, usageSource: String,
+    inputTokens: UInt64,
     cachedInputTokens: UInt64, cacheWriteTokens: UInt64, outputTokens: UInt64, reasoningTokens: UInt64,
     costNanoUSD: Int64, durationMicroseconds: UInt64, firstByteMicroseconds: UInt64, requestBytes: UInt64,
     responseBytes: UInt64, attempts: Int
@@ -367,7 +372,8 @@ package struct ControlPlaneStatus: Codable, Sendable {
   package var keys: Int
 
   package init(
-    softwareVersion: String, configurationVersion: UInt64, databaseVersion: String, regions: Int, edgesEnrolled: Int,
+    softwareVersion: String, configurationVersion: UInt64, databaseVersion: String, regions: Int,
+    edgesEnrolled: Int,
     edgesConnected: Int, offers: Int, keys: Int
   ) {
     self.softwareVersion = softwareVersion

@@ -6,7 +6,8 @@ package enum AdminJSON {
   package static func encode(_ value: some Encodable, pretty: Bool = false) throws -> Data {
     let encoder = JSONEncoder()
     encoder.keyEncodingStrategy = .convertToSnakeCase
-    encoder.outputFormatting = pretty ? [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes] : [.withoutEscapingSlashes]
+    encoder.outputFormatting =
+      pretty ? [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes] : [.withoutEscapingSlashes]
     return try encoder.encode(value)
   }
 
@@ -23,7 +24,9 @@ package enum AdminJSON {
     let words = key.split(separator: "_")
     guard let first = words.first else { return key }
     return words.dropFirst().reduce(String(first)) { name, word in
-      name + (acronyms.contains(String(word)) ? word.uppercased() : word.prefix(1).uppercased() + word.dropFirst())
+      name
+        + (acronyms.contains(String(word))
+          ? word.uppercased() : word.prefix(1).uppercased() + word.dropFirst())
     }
   }
 

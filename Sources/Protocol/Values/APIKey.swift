@@ -12,7 +12,9 @@ package enum APIKey {
 
   /// Makes a new key.
   /// - Returns: the whole key, to be shown once, and its public id, which may be stored and shown.
-  package static func generate(using generator: inout some RandomNumberGenerator) -> (key: String, publicID: String) {
+  package static func generate(using generator: inout some RandomNumberGenerator) -> (
+    key: String, publicID: String
+  ) {
     let publicID = (0..<publicIDLength).map { _ in digit(Int.random(in: 0..<62, using: &generator)) }
     let secret = (0..<secretLength).map { _ in digit(Int.random(in: 0..<62, using: &generator)) }
     var text = Array(prefix.description.utf8) + publicID

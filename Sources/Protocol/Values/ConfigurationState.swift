@@ -58,7 +58,9 @@ package struct ConfigurationState: Sendable, Equatable {
       guard let id = UpstreamID(bytes: upstream.id) else { throw .malformed("an upstream without an id") }
       upstreams[id] = upstream
     case .offer(let offer):
-      guard let id = OfferID(bytes: offer.id), !offer.model.isEmpty else { throw .malformed("an offer without an id") }
+      guard let id = OfferID(bytes: offer.id), !offer.model.isEmpty else {
+        throw .malformed("an offer without an id")
+      }
       offers[id] = offer
     case .team(let team):
       guard let id = TeamID(bytes: team.id) else { throw .malformed("a team without an id") }
@@ -115,7 +117,8 @@ package enum ConfigurationFault: Error, Equatable, CustomStringConvertible {
     case .incomplete: "the update has no last part"
     case .otherLineage: "the update belongs to another database than the configuration here"
     case .gap(let have, let from): "the update starts from version \(from), but version \(have) is here"
-    case .versionGoesBack(let have, let offered): "version \(offered) is older than version \(have), which is here"
+    case .versionGoesBack(let have, let offered):
+      "version \(offered) is older than version \(have), which is here"
     case .malformed(let what): "the update has \(what)"
     case .dangling(let what): what
     }

@@ -70,7 +70,11 @@ extension Identifier: CustomStringConvertible, LosslessStringConvertible {
     var digits = 0
     for character in text.utf8 where character != UInt8(ascii: "-") {
       guard digits < 32, let value = hexValue(character) else { return nil }
-      if digits < 16 { words.0 = words.0 << 4 | UInt64(value) } else { words.1 = words.1 << 4 | UInt64(value) }
+      if digits < 16 {
+        words.0 = words.0 << 4 | UInt64(value)
+      } else {
+        words.1 = words.1 << 4 | UInt64(value)
+      }
       digits += 1
     }
     guard digits == 32 else { return nil }
