@@ -1,12 +1,48 @@
 // Linux calls that Swift cannot import by itself.
 #pragma once
 
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 // Clears memory that held content. The barrier keeps the compiler from leaving it out.
 static inline void strait_cleanse(void *memory, size_t count) {
   memset(memory, 0, count);
   __asm__ __volatile__("" : : "r"(memory) : "memory");
 }
+
+// errno is a macro; Swift needs a function to read it right after the call.
+static inline int strait_errno(void) { return errno; }
+
+// accept4 is hidden behind _GNU_SOURCE, which a header seen by Swift must not define.
+int strait_accept(int listener, struct sockaddr_storage *address);
+
+// Cores off, and no other process of this user may read the memory.
+static inline int strait_forbid_memory_dumps(void) {
+  struct rlimit none = {0, 0};
+  return setrlimit(RLIMIT_CORE, &none) | prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+// epoll_event is packed; its pointer is set and read here so that Swift never takes the address of a packed field.
+static inline int strait_epoll_set(int epoll, int operation, int descriptor, uint32_t events, void *owner) {
+  struct epoll_event event;
+  event.events = events;
+  event.data.ptr = owner;
+  return epoll_ctl(epoll, operation, descriptor, &event);
+}
+
+static inline void *strait_epoll_owner(const struct epoll_event *events, int index) { return events[index].data.ptr; }
+static inline uint32_t strait_epoll_events(const struct epoll_event *events, int index) { return events[index].events; }

@@ -1,1 +1,23 @@
+// nghttp2 1.52 as Debian ships it.
 #pragma once
+
+#include <nghttp2/nghttp2.h>
+#include <string.h>
+
+static inline nghttp2_data_source strait_nghttp2_source(void *pointer) {
+  nghttp2_data_source source;
+  memset(&source, 0, sizeof(source));
+  source.ptr = pointer;
+  return source;
+}
+
+static inline void *strait_nghttp2_source_pointer(const nghttp2_data_source *source) { return source->ptr; }
+
+// The parts of a frame union that the edge looks at.
+static inline nghttp2_headers_category strait_nghttp2_headers_category(const nghttp2_frame *frame) {
+  return frame->headers.cat;
+}
+static inline size_t strait_nghttp2_padding(const nghttp2_frame *frame) { return frame->data.padlen; }
+static inline int32_t strait_nghttp2_goaway_last_stream(const nghttp2_frame *frame) {
+  return frame->goaway.last_stream_id;
+}
