@@ -1,0 +1,24 @@
+// Reads a connection URL with libpq's own parser.
+
+import CLibpq
+
+/// - Throws: `PostgresError` of kind `configuration`; libpq's own words are not passed on, since they quote the part of
+///   the URL that it stumbled over, and that may be the password
+func parseConnectionSettings(_ url: String) throws -> [ConnectionSetting] {
+  guard let options = PQconninfoParse(url, nil) else {
+    throw PostgresError(
+      .configuration,
+      "cannot read the database url; write it as postgresql://user:password@host:port/database with reserved "
+        + "characters percent-encoded")
+  }
+  defer { PQconninfoFree(options) }
+  var settings: [ConnectionSetting] = []
+  var option = options
+  while let keyword = option.pointee.keyword {
+    if let value = option.pointee.val {
+      settings.append(ConnectionSetting(keyword: String(cString: keyword), value: String(cString: value)))
+    }
+    option += 1
+  }
+  return settings
+}
