@@ -2,13 +2,17 @@
 
 package final class PostgresCluster: Sendable {
   /// The cluster that all tests of this process share, started when first asked for.
-  package static func shared() async throws -> PostgresCluster { throw PostgresClusterError(reason: "not built yet") }
+  package static func shared() async throws -> PostgresCluster {
+    throw PostgresClusterError(reason: "not built yet")
+  }
 
   /// A new empty database on the shared cluster: its `postgresql://` URL with user and password.
   package static func freshDatabase() async throws -> String { try await shared().freshDatabase() }
 
   /// A cluster of its own for tests that stop or kill it. It ends with the test process, or by `remove()`.
-  package static func start() async throws -> PostgresCluster { throw PostgresClusterError(reason: "not built yet") }
+  package static func start() async throws -> PostgresCluster {
+    throw PostgresClusterError(reason: "not built yet")
+  }
 
   package func freshDatabase() async throws -> String { throw PostgresClusterError(reason: "not built yet") }
 

@@ -12,7 +12,9 @@ package protocol PostgresSession: Sendable {
 extension PostgresSession {
   /// Runs one statement; the values are `$1`, `$2`, … in their order.
   @discardableResult
-  package func query(_ statement: Statement, _ parameters: any PostgresEncodable...) async throws -> PostgresRows {
+  package func query(_ statement: Statement, _ parameters: any PostgresEncodable...) async throws
+    -> PostgresRows
+  {
     try await query(statement, parameters: parameters)
   }
 

@@ -21,7 +21,8 @@ package final class PostgresPool: PostgresSession {
   ) {}
 
   @discardableResult
-  package func query(_ statement: Statement, parameters: [any PostgresEncodable]) async throws -> PostgresRows {
+  package func query(_ statement: Statement, parameters: [any PostgresEncodable]) async throws -> PostgresRows
+  {
     try await withConnection { try await $0.query(statement, parameters: parameters) }
   }
 

@@ -5,7 +5,8 @@ package struct PostgresTransaction: PostgresSession {
   let connection: PostgresConnection
 
   @discardableResult
-  package func query(_ statement: Statement, parameters: [any PostgresEncodable]) async throws -> PostgresRows {
+  package func query(_ statement: Statement, parameters: [any PostgresEncodable]) async throws -> PostgresRows
+  {
     try await connection.query(statement, parameters: parameters)
   }
 
@@ -18,7 +19,9 @@ package struct PostgresTransaction: PostgresSession {
 
   /// `COPY … FROM STDIN` inside this transaction; the number of rows copied.
   @discardableResult
-  package func copyIn(_ statement: Statement, rows: some Sequence<[any PostgresEncodable]> & Sendable) async throws -> Int {
+  package func copyIn(_ statement: Statement, rows: some Sequence<[any PostgresEncodable]> & Sendable)
+    async throws -> Int
+  {
     throw PostgresError(.connection, "not built yet")
   }
 }

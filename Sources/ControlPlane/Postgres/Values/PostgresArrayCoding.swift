@@ -29,7 +29,8 @@ func encodeArray<Scalar: PostgresScalar>(
 
 func decodeArray<Scalar: PostgresScalar>(_ cell: PostgresCell, of type: Scalar.Type) throws -> [Scalar?] {
   var reader = BigEndianReader(try cell.required())
-  guard let dimensions: Int32 = reader.next(), let _: Int32 = reader.next(), let oid: UInt32 = reader.next() else {
+  guard let dimensions: Int32 = reader.next(), let _: Int32 = reader.next(), let oid: UInt32 = reader.next()
+  else {
     throw cell.mismatch(wanted: "an array")
   }
   if dimensions == 0 { return [] }

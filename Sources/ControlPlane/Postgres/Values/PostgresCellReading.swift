@@ -6,7 +6,8 @@ extension PostgresCell {
   }
 
   func mismatch(wanted: String) -> PostgresDecodingError {
-    PostgresDecodingError(column: column, reason: "type \(type.oid) does not hold \(wanted); cast it in the statement")
+    PostgresDecodingError(
+      column: column, reason: "type \(type.oid) does not hold \(wanted); cast it in the statement")
   }
 
   func required() throws -> ArraySlice<UInt8> {
@@ -33,8 +34,10 @@ extension PostgresCell {
   /// 10,000^weight.
   private func wholeNumeric(_ bytes: ArraySlice<UInt8>) throws -> Int64 {
     var reader = BigEndianReader(bytes)
-    guard let count: Int16 = reader.next(), let weight: Int16 = reader.next(), let sign: UInt16 = reader.next(),
-      let _: Int16 = reader.next(), sign == 0 || sign == 0x4000, (-1..<5).contains(weight), count <= weight + 1
+    guard let count: Int16 = reader.next(), let weight: Int16 = reader.next(),
+      let sign: UInt16 = reader.next(),
+      let _: Int16 = reader.next(), sign == 0 || sign == 0x4000, (-1..<5).contains(weight),
+      count <= weight + 1
     else { throw mismatch(wanted: "a whole number of 64 bits") }
     var value: Int128 = 0
     for place in 0..<Int(weight + 1) {
@@ -55,7 +58,8 @@ extension PostgresCell {
   func text() throws -> String {
     var bytes = try required()
     if type == .jsonb { bytes = bytes.dropFirst() }
-    guard !PostgresCell.typesWithoutText.contains(type), let text = String(validating: bytes, as: UTF8.self) else {
+    guard !PostgresCell.typesWithoutText.contains(type), let text = String(validating: bytes, as: UTF8.self)
+    else {
       throw mismatch(wanted: "text")
     }
     return text

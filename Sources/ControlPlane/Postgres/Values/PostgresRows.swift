@@ -30,16 +30,20 @@ package struct PostgresRow: Sendable {
   let index: Int
 
   /// - Throws: `PostgresDecodingError` when there is no such column or its cell does not fit `Value`
-  package func get<Value: PostgresDecodable>(_ column: String, as type: Value.Type = Value.self) throws -> Value {
+  package func get<Value: PostgresDecodable>(_ column: String, as type: Value.Type = Value.self) throws
+    -> Value
+  {
     guard let place = storage.places[column] else {
       throw PostgresDecodingError(column: column, reason: "the result has no such column")
     }
     return try Value(cell: storage.cell(row: index, column: place))
   }
 
-  package func get<Value: PostgresDecodable>(_ column: Int, as type: Value.Type = Value.self) throws -> Value {
+  package func get<Value: PostgresDecodable>(_ column: Int, as type: Value.Type = Value.self) throws -> Value
+  {
     guard storage.columns.indices.contains(column) else {
-      throw PostgresDecodingError(column: "#\(column)", reason: "the result has \(storage.columns.count) columns")
+      throw PostgresDecodingError(
+        column: "#\(column)", reason: "the result has \(storage.columns.count) columns")
     }
     return try Value(cell: storage.cell(row: index, column: column))
   }

@@ -91,7 +91,9 @@ extension Int32: PostgresScalar {
   package static var postgresArrayType: PostgresType { .int4Array }
   package func encode(into bytes: inout [UInt8]) { bytes.append(bigEndian: self) }
   package init(cell: PostgresCell) throws {
-    guard let value = Int32(exactly: try cell.integer()) else { throw cell.mismatch(wanted: "a 32-bit integer") }
+    guard let value = Int32(exactly: try cell.integer()) else {
+      throw cell.mismatch(wanted: "a 32-bit integer")
+    }
     self = value
   }
 }
