@@ -1,0 +1,28 @@
+# What people do with this checkout. Everything is built in one configuration, release, so that running and testing share
+# one build; whatever is made at run time is in .build and .strait.
+
+ONCE ?= 0
+export SWIFT_BACKTRACE = enable=no
+
+.PHONY: run test bench format lint clean
+
+run: ## a whole fleet on this machine, until Ctrl-C (ONCE=1: until the first request is done)
+	@infra/setup run
+	@ONCE=$(ONCE) exec infra/dev
+
+test: ## format, unit, integration and end-to-end tests
+	@infra/test
+
+bench: ## CPU per request of an edge and of nghttpx
+	@infra/setup bench
+	@swift build -c release
+	@exec .strait/venv-clients/bin/python Tests/Benchmarks/bench.py
+
+format: ## write every Swift file in the house's style
+	@infra/swift-files | xargs swift format --in-place
+
+lint: ## say where a Swift file is not in the house's style
+	@infra/swift-files | xargs swift format lint --strict
+
+clean: ## remove what was built and what ran; the next run starts from nothing
+	@infra/clean

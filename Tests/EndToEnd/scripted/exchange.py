@@ -1,0 +1,79 @@
+"""One request as the upstream saw it, and the means to answer it well or badly."""
+
+import asyncio
+import dataclasses
+import json
+import threading
+from collections.abc import Awaitable, Callable
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    method: str
+    path: str
+    headers: list[tuple[str, str]]
+    body: bytes
+    protocol: str
+
+    def header(self, name: str) -> str | None:
+        return next((value for key, value in self.headers if key.lower() == name), None)
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+
+class ClientGone(Exception):
+    """The other side closed the connection or reset the stream."""
+
+
+class Exchange:
+    """What a script works with. Each protocol fills in the underscored methods."""
+
+    def __init__(self, request: Request):
+        self.request = request
+        self.gone = threading.Event()
+        """Set when the other side went away before the script had ended."""
+        self.ended = threading.Event()
+        """Set when the script is over, however it ended."""
+        self.gone_in_loop = asyncio.Event()
+
+    def note_gone(self) -> None:
+        if not self.ended.is_set():
+            self.gone.set()
+            self.gone_in_loop.set()
+
+    async def head(self, status: int, headers: dict[str, str] | None = None, *, framing: str = "chunked",
+                   length: int | None = None) -> None:
+        """Sends the head. Framing is `chunked`, `length` (with `length` bytes promised) or `close` on HTTP/1.1; HTTP/2
+        has one framing, and takes the promised length as a header."""
+        raise NotImplementedError
+
+    async def write(self, data: bytes) -> None:
+        raise NotImplementedError
+
+    async def end(self) -> None:
+        """Ends the answer in good order."""
+        raise NotImplementedError
+
+    async def cut(self) -> None:
+        """Breaks the answer off: a closed connection on HTTP/1.1, a reset stream on HTTP/2."""
+        raise NotImplementedError
+
+    async def raw(self, data: bytes) -> None:
+        """Bytes straight to the connection; HTTP/1.1 only."""
+        raise NotImplementedError
+
+    async def until_gone(self) -> None:
+        """Waits for the other side to go away."""
+        await self.gone_in_loop.wait()
+
+    async def answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+        """A whole answer with its length."""
+        await self.head(status, {"content-type": "application/json", **(headers or {})}, framing="length",
+                        length=len(body))
+        await self.write(body)
+        await self.end()
+
+
+Script = Callable[[Exchange], Awaitable[None]]

@@ -1,0 +1,102 @@
+"""The HTTP/1.1 side of the scripted upstream."""
+
+import asyncio
+
+from .exchange import ClientGone, Exchange, Request
+
+
+class Http1Exchange(Exchange):
+    def __init__(self, request: Request, writer: asyncio.StreamWriter):
+        super().__init__(request)
+        self._writer = writer
+        self._framing = None
+        self.keep_alive = True
+
+    async def head(self, status, headers=None, *, framing="chunked", length=None):
+        self._framing = framing
+        lines = [f"HTTP/1.1 {status} Scripted", *(f"{name}: {value}" for name, value in (headers or {}).items())]
+        if framing == "chunked":
+            lines.append("transfer-encoding: chunked")
+        elif framing == "length":
+            lines.append(f"content-length: {length}")
+        else:
+            lines.append("connection: close")
+            self.keep_alive = False
+        await self.raw("\r\n".join(lines).encode() + b"\r\n\r\n")
+
+    async def write(self, data):
+        if self._framing == "chunked":
+            data = b"%x\r\n%s\r\n" % (len(data), data)
+        await self.raw(data)
+
+    async def end(self):
+        if self._framing == "chunked":
+            await self.raw(b"0\r\n\r\n")
+
+    async def cut(self):
+        self.keep_alive = False
+        # A reset rather than an orderly close, as a crashed server gives.
+        self._writer.transport.abort()
+
+    async def raw(self, data):
+        if self.gone_in_loop.is_set():
+            raise ClientGone
+        self._writer.write(data)
+        try:
+            await self._writer.drain()
+        except OSError:
+            raise ClientGone from None
+
+
+async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, run) -> None:
+    """Answers the requests of one connection in turn. `run(exchange)` runs the current script."""
+    try:
+        while (request := await _read_request(reader)) is not None:
+            exchange = Http1Exchange(request, writer)
+            # A client of ours sends nothing before the answer is whole, so anything read meanwhile is its end.
+            watcher = asyncio.create_task(_watch(reader, exchange))
+            await run(exchange)
+            watcher.cancel()
+            await asyncio.gather(watcher, return_exceptions=True)
+            if exchange.gone_in_loop.is_set() or not exchange.keep_alive:
+                break
+    except (asyncio.IncompleteReadError, OSError):
+        pass
+    finally:
+        writer.close()
+
+
+async def _watch(reader: asyncio.StreamReader, exchange: Exchange) -> None:
+    try:
+        # StreamReader has no peek; its buffer may hold a pipelined request only after the answer.
+        while not reader.at_eof():
+            await reader._wait_for_data("watch")  # noqa: SLF001
+    except (OSError, asyncio.CancelledError):
+        if reader.exception() is None:
+            return
+    exchange.note_gone()
+
+
+async def _read_request(reader: asyncio.StreamReader) -> Request | None:
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError:
+        return None
+    first, *lines = head.decode("latin-1").split("\r\n")[:-2]
+    method, path, _ = first.split(" ")
+    headers = [(name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+    values = {name.lower(): value for name, value in headers}
+    if values.get("transfer-encoding", "").lower() == "chunked":
+        body = await _read_chunks(reader)
+    else:
+        body = await reader.readexactly(int(values.get("content-length", "0")))
+    return Request(method, path, headers, body, "http/1.1")
+
+
+async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
+    body = b""
+    while size := int((await reader.readuntil(b"\r\n")).split(b";")[0], 16):
+        body += await reader.readexactly(size)
+        await reader.readexactly(2)
+    await reader.readuntil(b"\r\n")
+    return body

@@ -1,0 +1,119 @@
+"""The HTTP/2 side of the scripted upstream, on the h2 library's state machine."""
+
+import asyncio
+
+import h2.config
+import h2.connection
+import h2.errors
+import h2.events
+import h2.exceptions
+
+from .exchange import ClientGone, Exchange, Request
+
+
+class Http2Exchange(Exchange):
+    def __init__(self, request: Request, session: "Session", stream: int):
+        super().__init__(request)
+        self._session = session
+        self._stream = stream
+
+    async def head(self, status, headers=None, *, framing="chunked", length=None):
+        fields = [(":status", str(status)), *(headers or {}).items()]
+        if framing == "length":
+            fields.append(("content-length", str(length)))
+        await self._send(lambda connection: connection.send_headers(self._stream, fields))
+
+    async def write(self, data):
+        while data:
+            room = await self._session.room(self._stream, self)
+            await self._send(lambda connection: connection.send_data(self._stream, data[:room]))
+            data = data[room:]
+
+    async def end(self):
+        await self._send(lambda connection: connection.end_stream(self._stream))
+
+    async def cut(self):
+        await self._send(lambda connection: connection.reset_stream(
+            self._stream, h2.errors.ErrorCodes.INTERNAL_ERROR))
+
+    async def _send(self, act) -> None:
+        if self.gone_in_loop.is_set():
+            raise ClientGone
+        try:
+            act(self._session.connection)
+            await self._session.flush()
+        except (OSError, h2.exceptions.ProtocolError):
+            raise ClientGone from None
+
+
+class Session:
+    """One connection: requests put together from frames, each script a task of its own."""
+
+    def __init__(self, reader, writer, run):
+        self.connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False,
+                                                                               header_encoding="utf-8"))
+        self._reader, self._writer, self._run = reader, writer, run
+        self._heads: dict[int, list] = {}
+        self._bodies: dict[int, bytes] = {}
+        self._exchanges: dict[int, Http2Exchange] = {}
+        self._tasks: set[asyncio.Task] = set()
+        self._window_moved = asyncio.Event()
+
+    async def serve(self) -> None:
+        self.connection.initiate_connection()
+        await self.flush()
+        try:
+            while data := await self._reader.read(65536):
+                for event in self.connection.receive_data(data):
+                    self._take(event)
+                await self.flush()
+        except (OSError, h2.exceptions.ProtocolError):
+            pass
+        finally:
+            for exchange in self._exchanges.values():
+                exchange.note_gone()
+            self._window_moved.set()
+            self._writer.close()
+
+    async def flush(self) -> None:
+        if data := self.connection.data_to_send():
+            self._writer.write(data)
+            await self._writer.drain()
+
+    async def room(self, stream: int, exchange: Exchange) -> int:
+        """How many bytes may go now; waits until it is more than none."""
+        while not exchange.gone_in_loop.is_set():
+            room = min(self.connection.local_flow_control_window(stream), self.connection.max_outbound_frame_size)
+            if room > 0:
+                return room
+            self._window_moved.clear()
+            await self._window_moved.wait()
+        raise ClientGone
+
+    def _take(self, event) -> None:
+        match event:
+            case h2.events.RequestReceived():
+                self._heads[event.stream_id] = event.headers
+                self._bodies[event.stream_id] = b""
+            case h2.events.DataReceived():
+                self._bodies[event.stream_id] += event.data
+                self.connection.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+            case h2.events.StreamEnded():
+                self._start(event.stream_id)
+            case h2.events.StreamReset():
+                if exchange := self._exchanges.get(event.stream_id):
+                    exchange.note_gone()
+                self._window_moved.set()
+            case h2.events.WindowUpdated() | h2.events.RemoteSettingsChanged():
+                self._window_moved.set()
+
+    def _start(self, stream: int) -> None:
+        fields = self._heads.pop(stream)
+        named = dict(fields)
+        headers = [(name, value) for name, value in fields if not name.startswith(":")]
+        request = Request(named[":method"], named[":path"], headers, self._bodies.pop(stream), "h2")
+        exchange = Http2Exchange(request, self, stream)
+        self._exchanges[stream] = exchange
+        task = asyncio.create_task(self._run(exchange))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

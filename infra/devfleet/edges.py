@@ -1,0 +1,79 @@
+"""Starts an edge: joins it to its region the first time, then lets it live from its own folder."""
+
+import json
+import pathlib
+import ssl
+import urllib.error
+import urllib.request
+
+from .certificates import DevelopmentAuthority
+from .control_plane import ControlPlane, answers
+from .processes import Child, wait_until
+from .workplace import program, write_private, yaml
+
+
+class Edge:
+    def __init__(self, region, folder, logs, ports, control_plane: ControlPlane, authority: DevelopmentAuthority,
+                 settings: dict | None = None):
+        self.region = region
+        self.folder = pathlib.Path(folder)
+        self.data = self.folder / "data"
+        self.log = pathlib.Path(logs) / f"edge-{region}.log"
+        self.address = f"127.0.0.1:{ports[f'edge-{region}']}"
+        self.base_url = f"https://{self.address}/v1"
+        self.admin_url = f"http://127.0.0.1:{ports[f'edge-{region}-admin']}"
+        self.child = None
+        self._control_plane = control_plane
+        self._authority = authority
+        self._settings = settings or {}
+
+    @property
+    def configuration_file(self) -> pathlib.Path:
+        return self.folder / "edge.yaml"
+
+    def configuration(self) -> dict:
+        certificate, key = self._authority.issue(f"edge-{self.region}")
+        return {
+            "listen": self.address,
+            "admin_listen": self.admin_url.removeprefix("http://"),
+            "base_url": self.base_url,
+            "data_directory": self.data,
+            "tls": {"certificate_file": certificate, "private_key_file": key},
+            "control_plane": {
+                "address": self._control_plane.grpc_address,
+                "enrolment_address": self._control_plane.enrolment_address,
+                "authority_file": self._control_plane.authority_file,
+            },
+            **self._settings,
+        }
+
+    def start(self) -> None:
+        """Starts the process; `wait_ready` says when it serves."""
+        self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_private(self.configuration_file, yaml(self.configuration()))
+        command = [program("edge-node"), "--config", self.configuration_file]
+        joined = self.folder / "joined"
+        if not joined.exists():
+            command += ["--join", self._control_plane.operator("edge", "invite", "--region", self.region)["token"]]
+        self.child = Child(f"edge {self.region}", command, self.log)
+        wait_until(self.ready, f"edge {self.region} is ready", children=[self.child])
+        joined.touch()
+
+    def ready(self) -> bool:
+        return answers(f"{self.admin_url}/readyz") == 200
+
+    def restart(self, *, kill=False) -> None:
+        self.child.kill() if kill else self.child.stop()
+        self.start()
+
+    def status_of_models(self, key: str) -> tuple[int, list[str]]:
+        """What `GET /v1/models` says to a key: the status, and the models on a 200."""
+        request = urllib.request.Request(f"{self.base_url}/models", headers={"authorization": f"Bearer {key}"})
+        context = ssl.create_default_context(cafile=str(self._authority.certificate))
+        try:
+            with urllib.request.urlopen(request, timeout=10, context=context) as answer:
+                return answer.status, [model["id"] for model in json.load(answer)["data"]]
+        except urllib.error.HTTPError as error:
+            return error.code, []
+        except OSError:
+            return 0, []

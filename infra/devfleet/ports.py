@@ -1,0 +1,65 @@
+"""Ports on loopback: well-known ones for people, any free ones for tests.
+
+A port that was handed out once is kept in the work folder, because some are written into the control plane's database
+(the providers') and some into people's shells (the edges').
+"""
+
+import json
+import pathlib
+import socket
+
+DEFAULTS = {
+    "control-plane-admin": 8440,
+    "edge-us-east": 8441,
+    "edge-eu-west": 8442,
+    "edge-ap-southeast": 8443,
+    "control-link": 8450,
+    "enrolment": 8451,
+    "postgresql": 8455,
+    "model-server": 8460,
+    "llmock": 8461,
+    "edge-us-east-admin": 9441,
+    "edge-eu-west-admin": 9442,
+    "edge-ap-southeast-admin": 9443,
+}
+
+
+class Ports:
+    def __init__(self, folder: pathlib.Path, defaults: dict | None = None):
+        """`defaults` are tried first; without them every port is any free one."""
+        self._file = folder / "ports.json"
+        self._defaults = defaults or {}
+        self._taken = json.loads(self._file.read_text()) if self._file.exists() else {}
+        self._confirmed = set()
+        self.moved = []
+        """The names whose remembered port belongs to another program now."""
+
+    def __getitem__(self, name: str) -> int:
+        if name in self._confirmed:
+            return self._taken[name]
+        wanted = self._taken.get(name, self._defaults.get(name, 0))
+        port = _free_port(wanted, set(self._taken.values()) - {wanted})
+        if name in self._taken and port != wanted:
+            self.moved.append(name)
+        self._taken[name] = port
+        self._confirmed.add(name)
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        self._file.write_text(json.dumps(self._taken, indent=2) + "\n")
+        return port
+
+
+def _free_port(wanted: int, spoken_for: set[int]) -> int:
+    for candidate in (wanted, *[0] * 20):
+        with socket.socket() as probe:
+            # As servers do, so that connections of an earlier run that linger in TIME_WAIT do not count.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", candidate))
+                # An edge listens with SO_REUSEPORT; only listening shows whether another one is there.
+                probe.listen(1)
+                port = probe.getsockname()[1]
+                if port not in spoken_for:
+                    return port
+            except OSError:
+                continue
+    raise OSError("no free port on 127.0.0.1")
