@@ -31,8 +31,7 @@ enum JSONEscaping {
 
   /// Appends text that a client sent: bounded, and repaired where it is not UTF-8.
   /// - Parameter limit: bytes of `text`; what lies beyond becomes an ellipsis
-  static func append(untrusted text: UnsafeRawBufferPointer, limit: Int, into out: inout ByteQueue)
-  {
+  static func append(untrusted text: UnsafeRawBufferPointer, limit: Int, into out: inout ByteQueue) {
     let kept = UnsafeRawBufferPointer(rebasing: text.prefix(limit))
     var repaired = String(decoding: kept, as: UTF8.self)
     if text.count > limit { repaired += "…" }

@@ -125,7 +125,7 @@ package enum JSONSchema: UInt8, Sendable, BitwiseCopyable {
     }
   }
 
-  /// What a model said, in any dialect. A member that we do not know is output too; a role or a type is not.
+  /// What a model said, in any dialect. A member that we do not know is output too; a role, a type or why it stopped is not.
   private static func deltaNode(_ key: UnsafeRawBufferPointer) -> JSONNode {
     switch key.count {
     case 4:
@@ -135,8 +135,11 @@ package enum JSONSchema: UInt8, Sendable, BitwiseCopyable {
     case 8: return key.equals("thinking") ? .text : .otherDelta
     case 9: return key.equals("reasoning") ? .text : .otherDelta
     case 10: return key.equals("tool_calls") ? .toolCalls : .otherDelta
+    case 11: return key.equals("stop_reason") ? .none : .otherDelta
     case 12: return key.equals("partial_json") ? .text : .otherDelta
-    case 13: return key.equals("function_call") ? .function : .otherDelta
+    case 13:
+      if key.equals("function_call") { return .function }
+      return key.equals("stop_sequence") ? .none : .otherDelta
     case 17: return key.equals("reasoning_content") ? .text : .otherDelta
     default: return .otherDelta
     }
