@@ -16,10 +16,20 @@ SECONDS_BETWEEN_LINES = 15
 def build(*options: str) -> None:
     command = ["swift", "build", "-c", "release", *options]
     try:
-        process = subprocess.Popen(command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                   stderr=subprocess.STDOUT, text=True, errors="replace", process_group=0)
+        process = subprocess.Popen(
+            command,
+            cwd=REPOSITORY,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            process_group=0,
+        )
     except FileNotFoundError:
-        raise FleetError("swift is not on the PATH; next: install Swift 6.3 and put its bin folder there") from None
+        raise FleetError(
+            "swift is not on the PATH; next: install Swift 6.3 and put its bin folder there"
+        ) from None
     try:
         lines = _follow(process)
     except BaseException:

@@ -1,4 +1,5 @@
-"""What a development fleet offers, told to the control plane with the `strait` command. Safe to apply again."""
+"""What a development fleet offers, told to the control plane with the `strait` command. Safe to apply
+again."""
 
 import dataclasses
 import pathlib
@@ -60,8 +61,10 @@ class Catalogue:
             if upstream.name not in known:
                 self._control_plane.operator("upstream", "add", upstream.name, *_options(upstream))
             elif known[upstream.name].rstrip("/") != upstream.url.rstrip("/"):
-                raise FleetError(f"the upstream {upstream.name} is known under another address, "
-                                 f"{known[upstream.name]}; next: remove the folder .strait and start again")
+                raise FleetError(
+                    f"the upstream {upstream.name} is known under another address, "
+                    f"{known[upstream.name]}; next: remove the folder .strait and start again"
+                )
 
     def add_offers(self, offers: list[Offer]) -> None:
         known = {(offer["model"], offer["upstream"], offer["dialect"]) for offer in self._list("offer")}
@@ -85,8 +88,16 @@ class Catalogue:
 
 
 def _options(upstream: Upstream) -> list:
-    options = ["--region", upstream.region, "--url", upstream.url, "--http-version", upstream.http_version,
-               "--credential-style", upstream.credential_style]
+    options = [
+        "--region",
+        upstream.region,
+        "--url",
+        upstream.url,
+        "--http-version",
+        upstream.http_version,
+        "--credential-style",
+        upstream.credential_style,
+    ]
     if upstream.credential_file:
         options += ["--credential-file", upstream.credential_file]
     if upstream.ca_file:
@@ -95,8 +106,16 @@ def _options(upstream: Upstream) -> list:
 
 
 def _offer_options(offer: Offer) -> list:
-    options = ["--upstream", offer.upstream, "--dialect", offer.dialect,
-               "--input-price", offer.input_price, "--output-price", offer.output_price]
+    options = [
+        "--upstream",
+        offer.upstream,
+        "--dialect",
+        offer.dialect,
+        "--input-price",
+        offer.input_price,
+        "--output-price",
+        offer.output_price,
+    ]
     if offer.upstream_model:
         options += ["--upstream-model", offer.upstream_model]
     if offer.weight is not None:

@@ -1,4 +1,5 @@
-"""A development authority and the certificates that it signs, made with the openssl command. For loopback only."""
+"""A development authority and the certificates that it signs, made with the openssl command. For loopback
+only."""
 
 import pathlib
 import subprocess
@@ -17,10 +18,24 @@ class DevelopmentAuthority:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not _lasts(self.certificate):
             _make_key(self._key)
-            _openssl("req", "-x509", "-new", "-key", self._key, "-sha256", "-days", "365", "-out", self.certificate,
-                     "-subj", "/CN=Strait development authority",
-                     "-addext", "basicConstraints=critical,CA:TRUE,pathlen:0",
-                     "-addext", "keyUsage=critical,keyCertSign,cRLSign")
+            _openssl(
+                "req",
+                "-x509",
+                "-new",
+                "-key",
+                self._key,
+                "-sha256",
+                "-days",
+                "365",
+                "-out",
+                self.certificate,
+                "-subj",
+                "/CN=Strait development authority",
+                "-addext",
+                "basicConstraints=critical,CA:TRUE,pathlen:0",
+                "-addext",
+                "keyUsage=critical,keyCertSign,cRLSign",
+            )
             for stale in folder.glob("*-certificate.pem"):
                 stale.unlink()
 
@@ -31,11 +46,29 @@ class DevelopmentAuthority:
             return certificate, key
         _make_key(key)
         request, extensions = self.folder / f"{name}.csr", self.folder / f"{name}.extensions"
-        extensions.write_text(f"{NAMES}\nbasicConstraints=critical,CA:FALSE\nextendedKeyUsage=serverAuth\n"
-                              "keyUsage=critical,digitalSignature\nauthorityKeyIdentifier=keyid\n")
+        extensions.write_text(
+            f"{NAMES}\nbasicConstraints=critical,CA:FALSE\nextendedKeyUsage=serverAuth\n"
+            "keyUsage=critical,digitalSignature\nauthorityKeyIdentifier=keyid\n"
+        )
         _openssl("req", "-new", "-key", key, "-subj", f"/CN={name}", "-out", request)
-        _openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self._key, "-CAcreateserial",
-                 "-days", "90", "-sha256", "-extfile", extensions, "-out", certificate)
+        _openssl(
+            "x509",
+            "-req",
+            "-in",
+            request,
+            "-CA",
+            self.certificate,
+            "-CAkey",
+            self._key,
+            "-CAcreateserial",
+            "-days",
+            "90",
+            "-sha256",
+            "-extfile",
+            extensions,
+            "-out",
+            certificate,
+        )
         request.unlink()
         extensions.unlink()
         return certificate, key

@@ -15,7 +15,15 @@ from .workplace import FleetError, program, write_private, yaml
 
 
 class ControlPlane:
-    def __init__(self, folder, logs, ports, postgres: PrivatePostgres, authority: DevelopmentAuthority, name="control-plane"):
+    def __init__(
+        self,
+        folder,
+        logs,
+        ports,
+        postgres: PrivatePostgres,
+        authority: DevelopmentAuthority,
+        name="control-plane",
+    ):
         self.folder = pathlib.Path(folder)
         self.data = self.folder / "data"
         self.log = pathlib.Path(logs) / f"{name}.log"
@@ -75,7 +83,9 @@ class ControlPlane:
             "SWIFT_BACKTRACE": "enable=no",
         }
         command = [str(program("strait")), *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL)
+        return subprocess.run(
+            command, capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL
+        )
 
     def operator(self, *arguments):
         """Runs `strait … --json` and returns what it printed, decoded."""

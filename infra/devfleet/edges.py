@@ -13,8 +13,16 @@ from .workplace import program, write_private, yaml
 
 
 class Edge:
-    def __init__(self, region, folder, logs, ports, control_plane: ControlPlane, authority: DevelopmentAuthority,
-                 settings: dict | None = None):
+    def __init__(
+        self,
+        region,
+        folder,
+        logs,
+        ports,
+        control_plane: ControlPlane,
+        authority: DevelopmentAuthority,
+        settings: dict | None = None,
+    ):
         self.region = region
         self.folder = pathlib.Path(folder)
         self.data = self.folder / "data"
@@ -54,7 +62,10 @@ class Edge:
         command = [program("edge-node"), "--config", self.configuration_file]
         joined = self.folder / "joined"
         if not joined.exists():
-            command += ["--join", self._control_plane.operator("edge", "invite", "--region", self.region)["token"]]
+            command += [
+                "--join",
+                self._control_plane.operator("edge", "invite", "--region", self.region)["token"],
+            ]
         self.child = Child(f"edge {self.region}", command, self.log)
         wait_until(self.ready, f"edge {self.region} is ready", children=[self.child])
         joined.touch()
@@ -68,7 +79,9 @@ class Edge:
 
     def status_of_models(self, key: str) -> tuple[int, list[str]]:
         """What `GET /v1/models` says to a key: the status, and the models on a 200."""
-        request = urllib.request.Request(f"{self.base_url}/models", headers={"authorization": f"Bearer {key}"})
+        request = urllib.request.Request(
+            f"{self.base_url}/models", headers={"authorization": f"Bearer {key}"}
+        )
         context = ssl.create_default_context(cafile=str(self._authority.certificate))
         try:
             with urllib.request.urlopen(request, timeout=10, context=context) as answer:

@@ -1,4 +1,5 @@
-"""What a running development fleet tells other programs: `.strait/dev.json`; and the lock that keeps it the only one."""
+"""What a running development fleet tells other programs: `.strait/dev.json`; and the lock that keeps it the
+only one."""
 
 import fcntl
 import json
@@ -6,9 +7,9 @@ import os
 import pathlib
 
 from .fleet import Fleet
-from .workplace import WORK, FleetError, program, write_private
+from .workplace import FLEET, FleetError, program, write_private
 
-FACTS = WORK / "dev.json"
+FACTS = FLEET / "dev.json"
 
 
 def facts_of(fleet: Fleet, key: str, models: list[str]) -> dict:
@@ -52,14 +53,16 @@ def withdraw() -> None:
 class SoleLauncher:
     """Held for as long as the launcher runs; the kernel lets go of it however the launcher ends."""
 
-    def __init__(self, file: pathlib.Path = WORK / "dev.lock"):
+    def __init__(self, file: pathlib.Path = FLEET / "dev.lock"):
         file.parent.mkdir(parents=True, exist_ok=True)
         self._descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.read(self._descriptor, 20).decode().strip() or "unknown"
-            raise FleetError(f"a fleet is already up from this checkout (process {holder}); next: use it "
-                             f"({FACTS}), or end it with Ctrl-C there") from None
+            raise FleetError(
+                f"a fleet is already up from this checkout (process {holder}); next: use it "
+                f"({FACTS}), or end it with Ctrl-C there"
+            ) from None
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)

@@ -1,4 +1,5 @@
-"""A fleet put together: its parts in the order in which they need each other, and their end in the reverse order."""
+"""A fleet put together: its parts in the order in which they need each other, and their end in the reverse
+order."""
 
 import os
 import pathlib
@@ -18,7 +19,9 @@ REGIONS = ("us-east", "eu-west", "ap-southeast")
 
 
 class Fleet:
-    def __init__(self, folder: pathlib.Path, *, default_ports: dict | None = None, edge_settings: dict | None = None):
+    def __init__(
+        self, folder: pathlib.Path, *, default_ports: dict | None = None, edge_settings: dict | None = None
+    ):
         self.folder = folder
         self.logs = folder / "logs"
         self.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -28,10 +31,18 @@ class Fleet:
         self.model_server = ModelServer(self.logs, self.ports)
         self.mock_provider = MockProvider(self.logs, self.ports)
         self.control_plane = ControlPlane(
-            folder / "control-plane", self.logs, self.ports, self.postgres, self.authority)
+            folder / "control-plane", self.logs, self.ports, self.postgres, self.authority
+        )
         self.edges = {
-            region: Edge(region, folder / f"edge-{region}", self.logs, self.ports, self.control_plane, self.authority,
-                         edge_settings)
+            region: Edge(
+                region,
+                folder / f"edge-{region}",
+                self.logs,
+                self.ports,
+                self.control_plane,
+                self.authority,
+                edge_settings,
+            )
             for region in REGIONS
         }
         self.catalogue = Catalogue(self.control_plane)
@@ -44,7 +55,13 @@ class Fleet:
     @property
     def children(self) -> list[Child]:
         """What runs, in the order of its start."""
-        parts = [self.postgres, self.model_server, self.mock_provider, self.control_plane, *self.edges.values()]
+        parts = [
+            self.postgres,
+            self.model_server,
+            self.mock_provider,
+            self.control_plane,
+            *self.edges.values(),
+        ]
         return [part.child for part in parts if part.child is not None]
 
     def start_database(self) -> None:
@@ -81,8 +98,11 @@ class Fleet:
     def wait_for_configuration(self, key: str, models: set[str]) -> None:
         """Until every edge knows the key and all the models."""
         for edge in self.edges.values():
-            wait_until(lambda edge=edge: models <= set(edge.status_of_models(key)[1]),
-                       f"edge {edge.region} has the configuration", children=[edge.child])
+            wait_until(
+                lambda edge=edge: models <= set(edge.status_of_models(key)[1]),
+                f"edge {edge.region} has the configuration",
+                children=[edge.child],
+            )
 
     def stop(self) -> dict[str, int]:
         """Ends everything, clients of a part before the part. Returns the exit statuses."""

@@ -1,4 +1,5 @@
-"""Runs inside the model's Python environment: llama.cpp's server with Gemma 3 270M, chat and embeddings on one port.
+"""Runs inside the model's Python environment: llama.cpp's server with Gemma 3 270M, chat and embeddings on
+one port.
 
 usage: model_server.py MODEL_FILE PORT
 """

@@ -1,7 +1,7 @@
 """Ports on loopback: well-known ones for people, any free ones for tests.
 
-A port that was handed out once is kept in the work folder, because some are written into the control plane's database
-(the providers') and some into people's shells (the edges').
+A port that was handed out once is kept in the work folder, because some are written into the control plane's
+database (the providers') and some into people's shells (the edges').
 """
 
 import json

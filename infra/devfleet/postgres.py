@@ -1,4 +1,5 @@
-"""A private PostgreSQL cluster: made once, owned by the account `postgres` where we are root, on loopback only."""
+"""A private PostgreSQL cluster: made once, owned by the account `postgres` where we are root, on loopback
+only."""
 
 import os
 import pathlib
@@ -41,18 +42,23 @@ class PrivatePostgres:
         return f"postgresql://strait:{self._password()}@127.0.0.1:{self.port}/strait"
 
     def start(self) -> None:
+        self._end_leftover()
         # The mark is set last, so that a first start that was broken off begins again.
         complete = self.folder / "complete"
         if not complete.exists():
             self._initialise()
-        self._end_leftover()
         options = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
-        # Interrupted, PostgreSQL ends its sessions and shuts down in good order; told to terminate, it would wait for
-        # the sessions to end by themselves.
+        # Interrupted, PostgreSQL ends its sessions and shuts down in good order; told to terminate, it would
+        # wait for the sessions to end by themselves.
         self.child = Child(
-            "PostgreSQL", [_binary("postgres"), "-D", self.folder / "data", "-p", self.port, *options], self._log,
-            environment={"LC_ALL": "C.UTF-8"}, user=self._account,
-            stop_signal=signal.SIGINT, death_signal=signal.SIGINT)
+            "PostgreSQL",
+            [_binary("postgres"), "-D", self.folder / "data", "-p", self.port, *options],
+            self._log,
+            environment={"LC_ALL": "C.UTF-8"},
+            user=self._account,
+            stop_signal=signal.SIGINT,
+            death_signal=signal.SIGINT,
+        )
         wait_until(self._answers, "PostgreSQL answers", children=[self.child])
         if self.fresh:
             self._create_database()
@@ -61,9 +67,25 @@ class PrivatePostgres:
     def query(self, statement: str) -> list[list[str]]:
         """Rows of a statement's result, as text, asked with psql as the control plane's own role."""
         result = subprocess.run(
-            [_binary("psql"), "-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-f", "-",
-             f"host=127.0.0.1 port={self.port} user=strait dbname=strait"],
-            input=statement, capture_output=True, text=True, env={**os.environ, "PGPASSWORD": self._password()})
+            [
+                _binary("psql"),
+                "-X",
+                "-q",
+                "-A",
+                "-t",
+                "-F",
+                "\t",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-f",
+                "-",
+                f"host=127.0.0.1 port={self.port} user=strait dbname=strait",
+            ],
+            input=statement,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PGPASSWORD": self._password()},
+        )
         if result.returncode != 0:
             raise FleetError(f"psql: {result.stderr.strip()}")
         return [line.split("\t") for line in result.stdout.splitlines()]
@@ -76,7 +98,11 @@ class PrivatePostgres:
     def _find_or_make_folder(self) -> pathlib.Path:
         """In the work folder where PostgreSQL's account can get there, else below the temporary folder."""
         note = self._work / "postgresql-folder"
-        if note.exists() and (folder := pathlib.Path(note.read_text().strip())).exists() and self._reaches(folder):
+        if (
+            note.exists()
+            and (folder := pathlib.Path(note.read_text().strip())).exists()
+            and self._reaches(folder)
+        ):
             return folder
         folder = self._work / "postgresql"
         folder.mkdir(parents=True, exist_ok=True)
@@ -86,7 +112,9 @@ class PrivatePostgres:
             folder = pathlib.Path(tempfile.mkdtemp(prefix="strait-postgresql-"))
             self._give(folder)
             if not self._reaches(folder):
-                raise FleetError(f"the account postgres cannot enter {folder}; next: set TMPDIR to a folder it can")
+                raise FleetError(
+                    f"the account postgres cannot enter {folder}; next: set TMPDIR to a folder it can"
+                )
         write_private(note, f"{folder}\n")
         return folder
 
@@ -100,9 +128,17 @@ class PrivatePostgres:
         return self._run("test", "-w", str(folder)).returncode == 0
 
     def _run(self, *command) -> subprocess.CompletedProcess:
-        account = {} if not self._account else {"user": self._account, "group": self._account, "extra_groups": []}
-        return subprocess.run([str(part) for part in command], capture_output=True, text=True, cwd="/",
-                              env={**os.environ, "LC_ALL": "C.UTF-8"}, **account)
+        account = (
+            {} if not self._account else {"user": self._account, "group": self._account, "extra_groups": []}
+        )
+        return subprocess.run(
+            [str(part) for part in command],
+            capture_output=True,
+            text=True,
+            cwd="/",
+            env={**os.environ, "LC_ALL": "C.UTF-8"},
+            **account,
+        )
 
     # MARK: the first start
 
@@ -114,8 +150,20 @@ class PrivatePostgres:
         password = self.folder / "initial-password"
         write_private(password, self._password())
         self._give(password, 0o600)
-        result = self._run(_binary("initdb"), "-D", data, "-U", "postgres", "-A", "scram-sha-256",
-                           f"--pwfile={password}", "-E", "UTF8", "--locale=C.UTF-8", "--no-instructions")
+        result = self._run(
+            _binary("initdb"),
+            "-D",
+            data,
+            "-U",
+            "postgres",
+            "-A",
+            "scram-sha-256",
+            f"--pwfile={password}",
+            "-E",
+            "UTF8",
+            "--locale=C.UTF-8",
+            "--no-instructions",
+        )
         password.unlink()
         if result.returncode != 0:
             shutil.rmtree(data, ignore_errors=True)
@@ -123,11 +171,25 @@ class PrivatePostgres:
 
     def _create_database(self) -> None:
         """The control plane works as an ordinary role that owns one database."""
-        statements = f"CREATE ROLE strait LOGIN PASSWORD '{self._password()}';\nCREATE DATABASE strait OWNER strait;\n"
+        statements = (
+            f"CREATE ROLE strait LOGIN PASSWORD '{self._password()}';\nCREATE DATABASE strait OWNER strait;\n"
+        )
         result = subprocess.run(
-            [_binary("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", "-",
-             f"host=127.0.0.1 port={self.port} user=postgres dbname=postgres"],
-            input=statements, capture_output=True, text=True, env={**os.environ, "PGPASSWORD": self._password()})
+            [
+                _binary("psql"),
+                "-X",
+                "-q",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-f",
+                "-",
+                f"host=127.0.0.1 port={self.port} user=postgres dbname=postgres",
+            ],
+            input=statements,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PGPASSWORD": self._password()},
+        )
         if result.returncode != 0:
             raise FleetError(f"PostgreSQL refused to make the database: {result.stderr.strip()}")
 
@@ -141,7 +203,8 @@ class PrivatePostgres:
     # MARK: what a crashed run left behind
 
     def _end_leftover(self) -> None:
-        """Ends a server that an earlier run could not end. PostgreSQL itself copes with a stale postmaster.pid."""
+        """Ends a server that an earlier run could not end. PostgreSQL itself copes with a stale
+        postmaster.pid."""
         lock = self.folder / "data" / "postmaster.pid"
         if not lock.exists():
             return
@@ -161,7 +224,9 @@ def _is_server_of(pid: int, folder: pathlib.Path) -> bool:
 
 
 def _binary(name: str) -> str:
-    folders = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name))
+    folders = sorted(
+        pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name)
+    )
     for folder in reversed(folders):
         if float(folder.parent.name) >= 15 and (folder / name).exists():
             return str(folder / name)

@@ -1,8 +1,8 @@
 """Children that never outlive us: each in a process group of its own, with its log, ended in order.
 
-A child dies with the process that started it, even when that one is killed with SIGKILL: the kernel delivers the signal
-named by PR_SET_PDEATHSIG. It must be asked for after any change of user, which clears it; subprocess changes the user
-before it calls preexec_fn.
+A child dies with the process that started it, even when that one is killed with SIGKILL: the kernel delivers
+the signal named by PR_SET_PDEATHSIG. It must be asked for after any change of user, which clears it;
+subprocess changes the user before it calls preexec_fn.
 """
 
 import ctypes
@@ -21,8 +21,17 @@ _libc = ctypes.CDLL(None, use_errno=True)
 class Child:
     """One running program."""
 
-    def __init__(self, name, command, log, *, environment=None, user=None, stop_signal=signal.SIGTERM,
-                 death_signal=signal.SIGKILL):
+    def __init__(
+        self,
+        name,
+        command,
+        log,
+        *,
+        environment=None,
+        user=None,
+        stop_signal=signal.SIGTERM,
+        death_signal=signal.SIGKILL,
+    ):
         self.name = name
         self.command = [str(part) for part in command]
         self.log = pathlib.Path(log)
@@ -38,9 +47,16 @@ class Child:
         account = {} if user is None else {"user": user, "group": user, "extra_groups": []}
         with open(self.log, "ab") as output:
             self.process = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd="/",
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd="/",
                 env={**os.environ, "SWIFT_BACKTRACE": "enable=no", **(environment or {})},
-                process_group=0, preexec_fn=die_with_parent, **account)
+                process_group=0,
+                preexec_fn=die_with_parent,
+                **account,
+            )
 
     @property
     def pid(self) -> int:
@@ -78,7 +94,8 @@ class Child:
 
 
 def wait_until(condition, what, *, seconds=60.0, children=()):
-    """Polls until `condition()` is true and returns its value. Fails at once when one of `children` ends meanwhile.
+    """Polls until `condition()` is true and returns its value. Fails at once when one of `children` ends
+    meanwhile.
 
     The ceiling is generous: it is there to end a hopeless wait, never to measure speed.
     """
@@ -89,8 +106,9 @@ def wait_until(condition, what, *, seconds=60.0, children=()):
             return value
         for child in children:
             if not child.running:
-                raise FleetError(f"{child.name} {child.exit_text()} before {what}; its last lines:\n"
-                                 f"{child.last_lines()}")
+                raise FleetError(
+                    f"{child.name} {child.exit_text()} before {what}; its last lines:\n{child.last_lines()}"
+                )
         if time.monotonic() > deadline:
             logs = "".join(f"\n{child.name}:\n{child.last_lines()}" for child in children)
             raise FleetError(f"waited {seconds:.0f} s in vain for {what}{logs}")

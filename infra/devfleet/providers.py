@@ -32,8 +32,18 @@ class MockProvider:
         self._log = logs / "llmock.log"
 
     def start(self) -> None:
-        command = [python_of("llmock"), "-m", "llmock.cli", "serve", "--host", "127.0.0.1", "--port", self.port,
-                   "--log-level", "warning"]
+        command = [
+            python_of("llmock"),
+            "-m",
+            "llmock.cli",
+            "serve",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            self.port,
+            "--log-level",
+            "warning",
+        ]
         self.child = Child("llmock", command, self._log)
 
     def ready(self) -> bool:

@@ -34,14 +34,15 @@ Logs             {fleet.logs}
 curl
   curl --cacert {fleet.ca_file} {base}/chat/completions \\
     -H 'authorization: Bearer {key}' -H 'content-type: application/json' \\
-    -d '{{"model": "{models[0]}", "messages": [{{"role": "user", "content": "What is the capital of France?"}}]}}'
+    -d '{{"model": "{models[0]}", "messages": [{{"role": "user", "content": "Where is Paris?"}}]}}'
 
 OpenAI SDK (Python)
   import openai, ssl
   trust = ssl.create_default_context(cafile="{fleet.ca_file}")
   client = openai.OpenAI(base_url="{base}", api_key="{key}",
                          http_client=openai.DefaultHttpxClient(verify=trust))
-  print(client.chat.completions.create(model="{models[0]}", messages=[{{"role": "user", "content": "Hello"}}]))
+  print(client.chat.completions.create(model="{models[0]}",
+                                       messages=[{{"role": "user", "content": "Hello"}}]))
 
 Anthropic SDK (Python)
   import anthropic, ssl

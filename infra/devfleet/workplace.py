@@ -5,6 +5,8 @@ import pathlib
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 WORK = REPOSITORY / ".strait"
+FLEET = pathlib.Path(os.environ.get("STRAIT_DEV_FOLDER", WORK))
+"""The state of the fleet that `make run` starts. Tests of the launcher set it elsewhere."""
 REGIONS = REPOSITORY / "regions"
 MODEL_FILE = WORK / "model" / "gemma3-270m.gguf"
 

@@ -1,4 +1,5 @@
-"""An upstream that does what a test tells it to, byte for byte, over HTTP/1.1 and HTTP/2, with and without TLS."""
+"""An upstream that does what a test tells it to, byte for byte, over HTTP/1.1 and HTTP/2, with and without
+TLS."""
 
 from .exchange import Exchange, Request, Script
 from .upstream import ScriptedUpstream

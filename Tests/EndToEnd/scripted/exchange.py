@@ -43,10 +43,16 @@ class Exchange:
             self.gone.set()
             self.gone_in_loop.set()
 
-    async def head(self, status: int, headers: dict[str, str] | None = None, *, framing: str = "chunked",
-                   length: int | None = None) -> None:
-        """Sends the head. Framing is `chunked`, `length` (with `length` bytes promised) or `close` on HTTP/1.1; HTTP/2
-        has one framing, and takes the promised length as a header."""
+    async def head(
+        self,
+        status: int,
+        headers: dict[str, str] | None = None,
+        *,
+        framing: str = "chunked",
+        length: int | None = None,
+    ) -> None:
+        """Sends the head. Framing is `chunked`, `length` (with `length` bytes promised) or `close` on
+        HTTP/1.1; HTTP/2 has one framing, and takes the promised length as a header."""
         raise NotImplementedError
 
     async def write(self, data: bytes) -> None:
@@ -70,8 +76,12 @@ class Exchange:
 
     async def answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
         """A whole answer with its length."""
-        await self.head(status, {"content-type": "application/json", **(headers or {})}, framing="length",
-                        length=len(body))
+        await self.head(
+            status,
+            {"content-type": "application/json", **(headers or {})},
+            framing="length",
+            length=len(body),
+        )
         await self.write(body)
         await self.end()
 

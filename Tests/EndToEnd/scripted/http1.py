@@ -14,7 +14,10 @@ class Http1Exchange(Exchange):
 
     async def head(self, status, headers=None, *, framing="chunked", length=None):
         self._framing = framing
-        lines = [f"HTTP/1.1 {status} Scripted", *(f"{name}: {value}" for name, value in (headers or {}).items())]
+        lines = [
+            f"HTTP/1.1 {status} Scripted",
+            *(f"{name}: {value}" for name, value in (headers or {}).items()),
+        ]
         if framing == "chunked":
             lines.append("transfer-encoding: chunked")
         elif framing == "length":
@@ -53,7 +56,8 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, run)
     try:
         while (request := await _read_request(reader)) is not None:
             exchange = Http1Exchange(request, writer)
-            # A client of ours sends nothing before the answer is whole, so anything read meanwhile is its end.
+            # A client of ours sends nothing before the answer is whole, so anything read meanwhile is its
+            # end.
             watcher = asyncio.create_task(_watch(reader, exchange))
             await run(exchange)
             watcher.cancel()

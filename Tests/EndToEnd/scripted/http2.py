@@ -26,15 +26,16 @@ class Http2Exchange(Exchange):
     async def write(self, data):
         while data:
             room = await self._session.room(self._stream, self)
-            await self._send(lambda connection: connection.send_data(self._stream, data[:room]))
-            data = data[room:]
+            part, data = data[:room], data[room:]
+            await self._send(lambda connection, part=part: connection.send_data(self._stream, part))
 
     async def end(self):
         await self._send(lambda connection: connection.end_stream(self._stream))
 
     async def cut(self):
-        await self._send(lambda connection: connection.reset_stream(
-            self._stream, h2.errors.ErrorCodes.INTERNAL_ERROR))
+        await self._send(
+            lambda connection: connection.reset_stream(self._stream, h2.errors.ErrorCodes.INTERNAL_ERROR)
+        )
 
     async def _send(self, act) -> None:
         if self.gone_in_loop.is_set():
@@ -50,8 +51,9 @@ class Session:
     """One connection: requests put together from frames, each script a task of its own."""
 
     def __init__(self, reader, writer, run):
-        self.connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False,
-                                                                               header_encoding="utf-8"))
+        self.connection = h2.connection.H2Connection(
+            h2.config.H2Configuration(client_side=False, header_encoding="utf-8")
+        )
         self._reader, self._writer, self._run = reader, writer, run
         self._heads: dict[int, list] = {}
         self._bodies: dict[int, bytes] = {}
@@ -83,7 +85,9 @@ class Session:
     async def room(self, stream: int, exchange: Exchange) -> int:
         """How many bytes may go now; waits until it is more than none."""
         while not exchange.gone_in_loop.is_set():
-            room = min(self.connection.local_flow_control_window(stream), self.connection.max_outbound_frame_size)
+            room = min(
+                self.connection.local_flow_control_window(stream), self.connection.max_outbound_frame_size
+            )
             if room > 0:
                 return room
             self._window_moved.clear()

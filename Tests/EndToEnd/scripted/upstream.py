@@ -13,7 +13,8 @@ from .exchange import ClientGone, Exchange, Script
 class ScriptedUpstream:
     """Runs `script` for every request and keeps what it saw.
 
-    Its four addresses speak the same: `http1`, `http1_tls`, `http2` (prior knowledge) and `http2_tls` (by ALPN).
+    Its four addresses speak the same: `http1`, `http1_tls`, `http2` (prior knowledge) and `http2_tls` (by
+    ALPN).
     """
 
     def __init__(self, certificate: pathlib.Path, key: pathlib.Path):

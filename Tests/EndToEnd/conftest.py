@@ -1,0 +1,50 @@
+"""One fleet for the whole session, with real parts only: PostgreSQL, control plane, three edges, a real
+model, a mock of two providers, and an upstream that does what each test says. All of it on ports of its own,
+so that it can run beside a `make run`."""
+
+import pathlib
+import shutil
+import sys
+import tempfile
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "infra"))
+
+from world import World  # noqa: E402
+
+_failed: list[str] = []
+
+
+@pytest.fixture(scope="session")
+def world():
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="strait-end-to-end-"))
+    world = World(folder)
+    try:
+        world.start()
+        yield world
+    finally:
+        world.stop()
+        if _failed:
+            print(f"\nthe fleet's logs were kept: {world.fleet.logs}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+        world.fleet.postgres.remove()
+
+
+@pytest.fixture
+def scripted(world):
+    """The scripted upstream, answering well until told otherwise."""
+    world.scripted.reset()
+    yield world.scripted
+    world.scripted.reset()
+
+
+@pytest.fixture(params=[False, True], ids=["HTTP/1.1", "HTTP/2"])
+def http2(request) -> bool:
+    return request.param
+
+
+def pytest_runtest_logreport(report):
+    if report.failed:
+        _failed.append(report.nodeid)

@@ -1,0 +1,77 @@
+"""A client that goes away mid-stream stops the work, and leaves one record of what is known."""
+
+import pytest
+from devfleet.processes import wait_until
+from scripted import scripts
+from world import chat_request, message_request
+
+
+@pytest.mark.parametrize("way", ["http1", "http1-tls", "http2", "http2-tls"])
+def test_the_upstream_is_cancelled(world, scripted, way, http2):
+    with scripted.doing(scripts.endless()):
+        request_id = leave_after_some(
+            world, http2, "/chat/completions", chat_request(f"scripted-{way}", stream=True)
+        )
+        assert scripted.last.gone.wait(30), "the upstream was never told"
+    record = world.record(request_id)
+    assert record["outcome"] == "client_gone"
+    assert record["usage_source"] == "estimated"
+    assert record["output_tokens"] > 0
+    assert record["status"] == 200
+
+
+def test_anthropics_running_counts_are_used(world, scripted):
+    """A message stream says its input at once, so that much is known even of a stream that was left."""
+
+    async def wait(exchange):
+        if exchange.request.path.endswith("/messages") and wait.left > 0:
+            wait.left -= 1
+            return
+        await exchange.until_gone()
+
+    wait.left = 4
+    with scripted.doing(scripts.message_stream(pause=wait)):
+        request_id = leave_after_some(world, True, "/messages", message_request(stream=True))
+        assert scripted.last.gone.wait(30)
+    record = world.record(request_id)
+    assert (record["outcome"], record["input_tokens"]) == ("client_gone", 11)
+
+
+def test_before_the_first_byte_too(world, scripted, http2):
+    async def never(exchange):
+        await exchange.until_gone()
+
+    key, public_id = world.new_key()
+    with scripted.doing(never), world.http(http2=http2, key=key) as client:
+        with pytest.raises(Exception, match="timed out"):
+            client.post("/chat/completions", json=chat_request(), timeout=1)
+    assert scripted.last.gone.wait(30)
+    records = wait_until(
+        lambda: world.fleet.control_plane.operator("usage", "list", "--key", public_id), "the record"
+    )
+    assert [record["outcome"] for record in records] == ["client_gone"]
+
+
+def test_a_model_server_is_free_again(world):
+    """The real one: after a left stream it takes the next request at once."""
+    client = world.openai()
+    stream = client.chat.completions.create(
+        model="gemma3-270m",
+        messages=[{"role": "user", "content": "Count to a thousand."}],
+        stream=True,
+        max_tokens=1500,
+    )
+    next(iter(stream))
+    stream.close()
+    assert (
+        client.chat.completions.create(
+            model="gemma3-270m", messages=[{"role": "user", "content": "Hi"}], max_tokens=4
+        ).usage.completion_tokens
+        > 0
+    )
+
+
+def leave_after_some(world, http2, path, request) -> str:
+    with world.http(http2=http2) as client, client.stream("POST", path, json=request) as answer:
+        next(answer.iter_raw())
+        return answer.headers["x-request-id"]

@@ -1,0 +1,68 @@
+"""A revoked key is refused everywhere within a second, with no database in the path of a request."""
+
+import threading
+import time
+
+import httpx
+from devfleet.fleet import REGIONS
+from devfleet.processes import wait_until
+from scripted import scripts
+from world import chat_request
+
+
+def test_all_edges_refuse_a_revoked_key_within_a_second(world):
+    key, public_id = world.new_key()
+    refused: dict[str, float] = {}
+    stop = threading.Event()
+
+    def ask(region):
+        while not stop.is_set() and region not in refused:
+            if world.edge(region).status_of_models(key)[0] == 401:
+                refused[region] = time.monotonic()
+
+    threads = [threading.Thread(target=ask, args=(region,)) for region in REGIONS]
+    for thread in threads:
+        thread.start()
+    world.fleet.control_plane.operator("key", "revoke", public_id)
+    revoked = time.monotonic()
+    for thread in threads:
+        thread.join(30)
+    stop.set()
+    assert set(refused) == set(REGIONS)
+    assert max(refused.values()) - revoked < 1.0
+
+
+def test_a_connection_that_was_open_before_is_refused_too(world, scripted, http2):
+    key, public_id = world.new_key()
+    with world.http(key=key, http2=http2) as client:
+        assert client.post("/chat/completions", json=chat_request()).status_code == 200
+        world.fleet.control_plane.operator("key", "revoke", public_id)
+        wait_for_refusal(world, key)
+        assert client.post("/chat/completions", json=chat_request()).status_code == 401
+
+
+def test_a_stream_in_flight_is_cut(world, scripted):
+    key, public_id = world.new_key()
+    with scripted.doing(scripts.endless()), world.http(key=key) as client:
+        with client.stream("POST", "/chat/completions", json=chat_request(stream=True)) as answer:
+            pieces = answer.iter_raw()
+            next(pieces)
+            world.fleet.control_plane.operator("key", "revoke", public_id)
+            try:
+                seen = b"".join(pieces)
+            except httpx.HTTPError:
+                seen = b""
+        assert b"[DONE]" not in seen
+        assert scripted.last.gone.wait(30)
+
+
+def test_a_key_that_was_not_revoked_goes_on(world):
+    """The control: it is the revocation that refuses, not the waiting."""
+    key, _ = world.new_key()
+    _, other = world.new_key()
+    world.fleet.control_plane.operator("key", "revoke", other)
+    assert world.edge().status_of_models(key)[0] == 200
+
+
+def wait_for_refusal(world, key):
+    wait_until(lambda: world.edge().status_of_models(key)[0] == 401, "the key is refused")
