@@ -20,7 +20,12 @@ REGIONS = ("us-east", "eu-west", "ap-southeast")
 
 class Fleet:
     def __init__(
-        self, folder: pathlib.Path, *, default_ports: dict | None = None, edge_settings: dict | None = None
+        self,
+        folder: pathlib.Path,
+        *,
+        regions: tuple[str, ...] = REGIONS,
+        default_ports: dict | None = None,
+        edge_settings: dict | None = None,
     ):
         self.folder = folder
         self.logs = folder / "logs"
@@ -43,7 +48,7 @@ class Fleet:
                 self.authority,
                 edge_settings,
             )
-            for region in REGIONS
+            for region in regions
         }
         self.catalogue = Catalogue(self.control_plane)
 
