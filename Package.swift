@@ -144,16 +144,32 @@ let package = Package(
       path: "Sources/ControlPlane/Main",
       swiftSettings: swift
     ),
-    .executableTarget(
-      name: "strait",
+    .target(
+      name: "RegionFiles",
+      dependencies: ["AdminAPI", .product(name: "Yams", package: "Yams")],
+      path: "Sources/ControlPlane/RegionFiles",
+      swiftSettings: swift
+    ),
+    // The operator's command is a library with an executable of one line, because tests cannot import executables.
+    .target(
+      name: "OperatorCommand",
       dependencies: [
-        "AdminAPI", "StraitProtocol",
+        "AdminAPI", "RegionFiles", "StraitProtocol",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "Yams", package: "Yams"),
       ],
       path: "Sources/ControlPlane/Operator",
+      exclude: ["Main"],
+      swiftSettings: swift
+    ),
+    .executableTarget(
+      name: "strait",
+      dependencies: ["OperatorCommand"],
+      path: "Sources/ControlPlane/Operator/Main",
       swiftSettings: swift
     ),
 
@@ -185,6 +201,18 @@ let package = Package(
       name: "PostgresTests",
       dependencies: ["Postgres", "TestSupport"],
       path: "Tests/ControlPlane/Postgres",
+      swiftSettings: swift
+    ),
+    .testTarget(
+      name: "RegionFilesTests",
+      dependencies: ["AdminAPI", "RegionFiles"],
+      path: "Tests/ControlPlane/RegionFiles",
+      swiftSettings: swift
+    ),
+    .testTarget(
+      name: "OperatorCommandTests",
+      dependencies: ["AdminAPI", "OperatorCommand"],
+      path: "Tests/ControlPlane/Operator",
       swiftSettings: swift
     ),
     .testTarget(

@@ -1,0 +1,149 @@
+// The rules of `strait doctor`: facts in, findings out. Pure, `now` passed in.
+//
+// A fail is something broken; what is only not set up yet is a warning, with the command that sets it up.
+
+import AdminAPI
+
+package enum Diagnosis {
+  /// Above this an edge is not getting its records away: a minute's worth at fifty requests a second.
+  package static let spooledRecordsWorthAWord: UInt64 = 3000
+  /// Edges renew long before this; less means that renewing does not work.
+  package static let certificateSecondsWorthAWord: Int64 = 6 * 3600
+
+  package static func database(readinessStatus status: Int) -> Finding {
+    switch status {
+    case 200: .ok("database", "PostgreSQL answers the control plane")
+    case 503:
+      .fail(
+        "database", "the control plane cannot use its database",
+        next: "see whether PostgreSQL runs and is reachable; the control plane's log says why it is not")
+    default:
+      .fail(
+        "database", "what answers there is not a control plane (its readiness check gave status \(status))",
+        next: "correct the address, or look at the proxy before the control plane")
+    }
+  }
+
+  package static func versions(command: String, _ status: ControlPlaneStatus, edges: [EdgeSummary]) -> Finding
+  {
+    let others = edges.filter { $0.softwareVersion != status.softwareVersion }
+    if command != status.softwareVersion {
+      return .warn(
+        "versions", "strait is \(command), the control plane \(status.softwareVersion)",
+        next: "use the strait of the control plane's version")
+    }
+    if let other = others.first {
+      return .warn(
+        "versions",
+        "\(counted(others.count, "edge")) of another version than \(status.softwareVersion), such as "
+          + "\(other.softwareVersion) at \(other.baseURL)",
+        next: "bring edges and control plane to one version")
+    }
+    return .ok("versions", "all \(command); the database is PostgreSQL \(status.databaseVersion)")
+  }
+
+  package static func regions(_ status: ControlPlaneStatus) -> Finding {
+    status.regions > 0
+      ? .ok("regions", "\(counted(status.regions, "region")) applied")
+      : .warn("regions", "no regions", next: "strait region apply regions/")
+  }
+
+  package static func edges(_ edges: [EdgeSummary]) -> [Finding] {
+    guard !edges.isEmpty else {
+      return [
+        .warn(
+          "edges", "no edge has joined", next: "strait edge invite --region NAME, and start edge-node with it"
+        )
+      ]
+    }
+    var findings: [Finding] = []
+    for edge in edges {
+      if !edge.connected {
+        findings.append(
+          .fail(
+            "edges", "\(name(edge)) is not connected, last seen \(edge.lastSeenAt ?? "never")",
+            next: "see whether it runs and reaches the control plane; it serves on with what it has"))
+      } else if let refusal = edge.refusal {
+        findings.append(
+          .fail(
+            "edges", "\(name(edge)) refused configuration \(edge.newestVersion): \(refusal)",
+            next: "undo the change that it names; the edge keeps version \(edge.version) until then"))
+      } else if edge.version != edge.newestVersion {
+        findings.append(
+          .warn(
+            "edges", "\(name(edge)) runs configuration \(edge.version) of \(edge.newestVersion)",
+            next: "run strait doctor again in a few seconds; if it stays so, look at the edge's log"))
+      }
+    }
+    return findings.isEmpty
+      ? [.ok("edges", "\(counted(edges.count, "edge")) connected and in step at \(edges[0].newestVersion)")]
+      : findings
+  }
+
+  package static func spool(_ edges: [EdgeSummary]) -> [Finding] {
+    var findings: [Finding] = []
+    for edge in edges where edge.lostRecords > 0 {
+      findings.append(
+        .fail(
+          "spool", "\(name(edge)) has lost \(counted(edge.lostRecords, "usage record"))",
+          next: "see whether its spool's disk is full or failing"))
+    }
+    for edge in edges where edge.spooledRecords > spooledRecordsWorthAWord {
+      findings.append(
+        .warn(
+          "spool", "\(name(edge)) holds \(counted(edge.spooledRecords, "usage record")) not yet stored",
+          next: edge.connected
+            ? "run strait doctor again: the number should fall; if not, look at the control plane's log"
+            : "they are safe on its disk and follow when it connects again"))
+    }
+    let total = edges.reduce(0) { $0 + $1.spooledRecords }
+    return findings.isEmpty
+      ? [.ok("spool", "\(counted(total, "usage record")) waiting, none lost")] : findings
+  }
+
+  package static func certificates(_ edges: [EdgeSummary], now: Int64) -> [Finding] {
+    var findings: [Finding] = []
+    var soonest: (edge: EdgeSummary, seconds: Int64)?
+    for edge in edges {
+      guard let end = Timestamp.parse(edge.certificateExpiresAt) else { continue }
+      let rest = end - now
+      if rest <= 0 {
+        findings.append(
+          .fail(
+            "certificates", "the certificate of \(name(edge)) ended at \(edge.certificateExpiresAt)",
+            next: "join it anew: strait edge invite --region \(edge.region)"))
+      } else if rest < certificateSecondsWorthAWord {
+        findings.append(
+          .warn(
+            "certificates",
+            "the certificate of \(name(edge)) ends in \(DurationText.text(seconds: Int(rest)))",
+            next: "look at the edge's log for why it was not renewed"))
+      }
+      if rest < soonest?.seconds ?? .max { soonest = (edge, rest) }
+    }
+    guard findings.isEmpty else { return findings }
+    guard let soonest else { return [.ok("certificates", "no edge has one yet")] }
+    let span = DurationText.text(seconds: Int(soonest.seconds))
+    return [.ok("certificates", "the first to end is that of \(name(soonest.edge)), in \(span)")]
+  }
+
+  package static func offers(_ status: ControlPlaneStatus) -> Finding {
+    status.offers > 0
+      ? .ok("offers", counted(status.offers, "offer"))
+      : .warn(
+        "offers", "no offers: clients have no model to ask for",
+        next: "strait upstream add, then strait offer add")
+  }
+
+  package static func keys(_ status: ControlPlaneStatus) -> Finding {
+    status.keys > 0
+      ? .ok("keys", counted(status.keys, "key"))
+      : .warn(
+        "keys", "no keys: nobody may ask", next: "strait team create NAME, then strait key create --team NAME"
+      )
+  }
+
+  private static func name(_ edge: EdgeSummary) -> String {
+    "the edge in \(edge.region) at \(edge.baseURL)"
+  }
+}

@@ -1,0 +1,3 @@
+import OperatorCommand
+
+await Strait.launch()
