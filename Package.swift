@@ -199,7 +199,7 @@ let package = Package(
     ),
     .testTarget(
       name: "PostgresTests",
-      dependencies: ["Postgres", "TestSupport"],
+      dependencies: ["Postgres", "TestSupport", .product(name: "Logging", package: "swift-log")],
       path: "Tests/ControlPlane/Postgres",
       swiftSettings: swift
     ),

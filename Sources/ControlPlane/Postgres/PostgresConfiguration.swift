@@ -29,6 +29,42 @@ package struct PostgresConfiguration: Sendable, CustomStringConvertible {
   }
 }
 
+extension PostgresConfiguration {
+  /// Settings that hold unless the URL says otherwise: a dead peer is noticed within half a minute, also by a session
+  /// that only listens.
+  private static let defaults = [
+    ConnectionSetting(keyword: "application_name", value: "strait"),
+    ConnectionSetting(keyword: "keepalives_idle", value: "10"),
+    ConnectionSetting(keyword: "keepalives_interval", value: "5"),
+    ConnectionSetting(keyword: "keepalives_count", value: "3"),
+    ConnectionSetting(keyword: "tcp_user_timeout", value: "20000"),
+  ]
+
+  /// What libpq is given.
+  var completeSettings: [ConnectionSetting] {
+    let given = Set(settings.map(\.keyword))
+    return settings.filter { $0.keyword != "client_encoding" }
+      + Self.defaults.filter { !given.contains($0.keyword) }
+      + [ConnectionSetting(keyword: "client_encoding", value: "UTF8")]
+  }
+
+  /// Run once in every new session. Parameters and the details of errors, which quote rows, stay out of the server's
+  /// log, as far as this user may say so.
+  var sessionSetup: Statement {
+    Statement(
+      generatedFromTrustedPartsOnly: """
+        SET TimeZone = 'UTC';
+        SET client_min_messages = warning;
+        SET log_parameter_max_length_on_error = 0;
+        SET statement_timeout = '\(statementTimeoutSeconds)s';
+        SET idle_in_transaction_session_timeout = '\(idleInTransactionTimeoutSeconds)s';
+        SELECT set_config(name, value, false)
+        FROM (VALUES ('log_parameter_max_length', '0'), ('log_error_verbosity', 'terse')) AS quiet (name, value)
+        WHERE has_parameter_privilege(name, 'SET');
+        """)
+  }
+}
+
 struct ConnectionSetting: Sendable {
   var keyword: String
   var value: String

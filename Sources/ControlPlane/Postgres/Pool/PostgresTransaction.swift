@@ -1,27 +1,117 @@
-// Statements inside one transaction.
+// Transactions and savepoints.
 
-/// A transaction that stands open for the time of `PostgresPool.transaction`'s body.
+package enum PostgresIsolation: Sendable {
+  case readCommitted
+  case repeatableRead
+  case serializable
+
+  fileprivate var begin: Statement {
+    switch self {
+    case .readCommitted: "BEGIN ISOLATION LEVEL READ COMMITTED"
+    case .repeatableRead: "BEGIN ISOLATION LEVEL REPEATABLE READ"
+    case .serializable: "BEGIN ISOLATION LEVEL SERIALIZABLE"
+    }
+  }
+}
+
+/// A transaction that stands open for the time of the body it is given to; afterwards it refuses statements.
 package struct PostgresTransaction: PostgresSession {
   let connection: PostgresConnection
+  let number: UInt64
 
   @discardableResult
   package func query(_ statement: Statement, parameters: [any PostgresEncodable]) async throws -> PostgresRows
   {
-    try await connection.query(statement, parameters: parameters)
+    try await connection.run(statement, parameters, inTransaction: number)
+  }
+
+  /// Runs statements without parameters, several separated by semicolons and none of them a transaction command.
+  package func runScript(_ script: Statement) async throws {
+    try await connection.runScript(script, inTransaction: number)
   }
 
   /// Runs `body` behind a savepoint: what it did is undone when it throws, and the transaction stays usable.
+  @discardableResult
   package func savepoint<Value: Sendable>(
     _ body: @Sendable (PostgresTransaction) async throws -> Value
   ) async throws -> Value {
-    throw PostgresError(.connection, "not built yet")
+    // A savepoint of the same name hides the outer one until it is released, so one name serves for all depths.
+    try await query("SAVEPOINT nested")
+    do {
+      let value = try await body(self)
+      try await query("RELEASE SAVEPOINT nested")
+      return value
+    } catch {
+      try await connection.rollBackToSavepoint()
+      throw error
+    }
+  }
+}
+
+extension PostgresConnection {
+  /// Runs `body` in a transaction: committed when it returns, rolled back when it throws. Not tried again.
+  @discardableResult
+  package func transaction<Value: Sendable>(
+    isolation: PostgresIsolation = .readCommitted,
+    _ body: @Sendable (PostgresTransaction) async throws -> Value
+  ) async throws -> Value {
+    guard currentTransaction == nil else {
+      throw PostgresError(.usage, "the connection has a transaction already; use its savepoint")
+    }
+    transactionsBegun += 1
+    let number = transactionsBegun
+    currentTransaction = number
+    defer { currentTransaction = nil }
+    do {
+      _ = try await run(isolation.begin)
+      let value = try await body(PostgresTransaction(connection: self, number: number))
+      try await commit()
+      return value
+    } catch {
+      await rollBack()
+      throw error
+    }
   }
 
-  /// `COPY … FROM STDIN` inside this transaction; the number of rows copied.
-  @discardableResult
-  package func copyIn(_ statement: Statement, rows: some Sequence<[any PostgresEncodable]> & Sendable)
-    async throws -> Int
-  {
-    throw PostgresError(.connection, "not built yet")
+  func run(
+    _ statement: Statement, _ parameters: [any PostgresEncodable], inTransaction number: UInt64
+  ) async throws -> PostgresRows {
+    guard currentTransaction == number else { throw PostgresError(.usage, "the transaction has ended") }
+    return try await run(statement, parameters).rows()
+  }
+
+  func runScript(_ script: Statement, inTransaction number: UInt64) async throws {
+    guard currentTransaction == number else { throw PostgresError(.usage, "the transaction has ended") }
+    try await runScript(script)
+  }
+
+  func rollBackToSavepoint() async throws {
+    for statement: Statement in ["ROLLBACK TO SAVEPOINT nested", "RELEASE SAVEPOINT nested"] {
+      _ = try await run(statement, watchesCancellation: false)
+    }
+  }
+
+  private func commit() async throws {
+    guard libpq?.transactionState != .failed else {
+      throw PostgresError(.statement, "a statement of the transaction failed, so it cannot be committed")
+    }
+    do {
+      _ = try await run("COMMIT", watchesCancellation: false)
+    } catch var error as PostgresError where isBroken {
+      // The server's own refusal would have left the session in order.
+      error.isCommitOutcomeUnknown = true
+      throw error
+    }
+  }
+
+  /// Leaves no transaction behind: where the server cannot be told, the connection goes.
+  private func rollBack() async {
+    guard let libpq, !isBroken, libpq.transactionState != .idle else { return }
+    do {
+      _ = try await run("ROLLBACK", watchesCancellation: false)
+    } catch {
+      isBroken = true
+      logger.warning("cannot roll back, the connection is closed", metadata: ["error": "\(error)"])
+    }
   }
 }
