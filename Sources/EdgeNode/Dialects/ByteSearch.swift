@@ -55,7 +55,7 @@ func firstLane(of mask: SIMDMask<SIMD16<Int8>>) -> Int {
 extension UnsafeRawBufferPointer {
   /// Whether these are exactly the text's bytes.
   @inline(__always)
-  func equals(_ text: StaticString) -> Bool {
+  func spells(_ text: StaticString) -> Bool {
     guard count == text.utf8CodeUnitCount, let baseAddress else {
       return count == text.utf8CodeUnitCount
     }
