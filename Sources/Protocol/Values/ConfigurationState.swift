@@ -78,12 +78,20 @@ package struct ConfigurationState: Sendable, Equatable {
   private mutating func remove(_ reference: WireResourceReference) throws(ConfigurationFault) {
     switch reference.kind {
     case .region(let name): regions[name] = nil
-    case .upstream(let bytes): if let id = UpstreamID(bytes: bytes) { upstreams[id] = nil }
-    case .offer(let bytes): if let id = OfferID(bytes: bytes) { offers[id] = nil }
-    case .team(let bytes): if let id = TeamID(bytes: bytes) { teams[id] = nil }
-    case .key(let bytes): if let id = KeyID(bytes: bytes) { keys[id] = nil }
+    case .upstream(let bytes): upstreams[try identifier(bytes)] = nil
+    case .offer(let bytes): offers[try identifier(bytes)] = nil
+    case .team(let bytes): teams[try identifier(bytes)] = nil
+    case .key(let bytes): keys[try identifier(bytes)] = nil
     case nil: throw .malformed("a removal of a kind that this edge does not know")
     }
+  }
+
+  /// What cannot be understood must not count as removed: a key would live on.
+  private func identifier<Subject>(
+    _ bytes: some Collection<UInt8>
+  ) throws(ConfigurationFault) -> Identifier<Subject> {
+    guard let id = Identifier<Subject>(bytes: bytes) else { throw .malformed("a removal without an id") }
+    return id
   }
 
   private func checkReferences() throws(ConfigurationFault) {

@@ -30,13 +30,18 @@ package struct TokenPrices: Sendable, Hashable {
   /// tokens × micro-USD per million tokens = 10⁻¹² USD; a nano-USD is 1,000 of those.
   /// Counts and prices beyond what Int64 money can hold saturate: a bill that large is stopped elsewhere.
   package func cost(of tokens: TokenCounts) -> NanoUSD {
-    let special = tokens.cachedInput.addingReportingOverflow(tokens.cacheWrite).partialValue
-    let plain = tokens.input >= special ? tokens.input - special : 0
+    let (special, overflow) = tokens.cachedInput.addingReportingOverflow(tokens.cacheWrite)
+    let plain = !overflow && tokens.input >= special ? tokens.input - special : 0
     var pico: Int128 = 0
-    pico += Int128(plain) * Int128(input)
-    pico += Int128(tokens.cachedInput) * Int128(cachedInput)
-    pico += Int128(tokens.cacheWrite) * Int128(cacheWrite)
-    pico += Int128(tokens.output) * Int128(output)
+    // One product always fits, but four of them may not: counts come from upstreams and must not end the process.
+    func add(_ count: UInt64, at price: Int64) {
+      let (sum, overflow) = pico.addingReportingOverflow(Int128(count) * Int128(price))
+      pico = overflow ? .max : sum
+    }
+    add(plain, at: input)
+    add(tokens.cachedInput, at: cachedInput)
+    add(tokens.cacheWrite, at: cacheWrite)
+    add(tokens.output, at: output)
     let (quotient, remainder) = pico.quotientAndRemainder(dividingBy: 1000)
     var nano = quotient
     if remainder > 500 || (remainder == 500 && quotient % 2 != 0) { nano += 1 }
