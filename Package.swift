@@ -181,7 +181,7 @@ let package = Package(
     ),
     .testTarget(
       name: "ProtocolTests",
-      dependencies: ["StraitProtocol"],
+      dependencies: ["StraitProtocol", "TestSupport"],
       path: "Tests/Protocol",
       swiftSettings: swift
     ),
@@ -205,7 +205,7 @@ let package = Package(
     ),
     .testTarget(
       name: "RegionFilesTests",
-      dependencies: ["AdminAPI", "RegionFiles"],
+      dependencies: ["AdminAPI", "RegionFiles", "TestSupport"],
       path: "Tests/ControlPlane/RegionFiles",
       swiftSettings: swift
     ),

@@ -1,5 +1,6 @@
 import Foundation
 import RegionFiles
+import TestSupport
 import Testing
 
 /// `regions/schema.json` is for editors and other tools, `RegionRules` is what the command runs. These tests fail when
@@ -67,9 +68,7 @@ struct SchemaTests {
 
   @Test("accept the same names, titles and countries, tried with random texts")
   func patterns() throws {
-    var generator = SystemRandomNumberGenerator()
-    let seed = UInt64.random(in: 0 ... .max, using: &generator)
-    var random = SplitMix64(state: seed)
+    var random = SeededGenerator()
     let limits: [(String, Int, (String) -> Bool)] = [
       ("name", RegionRules.nameMaximumLength, RegionRules.isName),
       ("title", RegionRules.titleMaximumLength, RegionRules.isTitle),
@@ -92,24 +91,11 @@ struct SchemaTests {
         let bySchema =
           (shortest...longest).contains(scalars.count)
           && pattern.matches(in: text, range: whole).contains { NSEqualRanges($0.range, whole) }
-        #expect(rule(text) == bySchema, "seed \(seed), \(field), \(Array(text.utf8))")
+        #expect(rule(text) == bySchema, "\(random), \(field), \(Array(text.utf8))")
         if bySchema { accepted[field, default: 0] += 1 }
       }
     }
     // The control: were every text refused by both, the comparison would say nothing.
-    #expect((accepted["name"] ?? 0) > 50 && (accepted["title"] ?? 0) > 50, "seed \(seed): \(accepted)")
-  }
-}
-
-/// Vigna's generator: small, and the same from the same seed on every machine.
-struct SplitMix64: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var value = state
-    value = (value ^ value >> 30) &* 0xBF58_476D_1CE4_E5B9
-    value = (value ^ value >> 27) &* 0x94D0_49BB_1331_11EB
-    return value ^ value >> 31
+    #expect((accepted["name"] ?? 0) > 50 && (accepted["title"] ?? 0) > 50, "\(random): \(accepted)")
   }
 }
