@@ -23,14 +23,25 @@ package actor PostgresConnection: PostgresSession {
   var isBroken = false
   /// The statement under way.
   var operation: Operation?
+  /// Whether rows of a COPY to us are still to come.
+  var isCopyingOut = false
   /// The transaction whose statements are accepted; each has a number of its own.
   var currentTransaction: UInt64?
   var transactionsBegun: UInt64 = 0
 
   /// What a statement under way is waited for with.
   struct Operation {
+    enum Cancellation {
+      /// For what must come to its end, such as ROLLBACK.
+      case ignored
+      /// The server is asked to give the statement up, and its answer is waited for.
+      case stopsStatement
+      /// There is no statement: the wait ends.
+      case stopsWaiting
+    }
+
     var deadline: DispatchTime
-    var watchesCancellation: Bool
+    var cancellation: Cancellation
     var isCancelled = false
   }
 
@@ -58,7 +69,7 @@ package actor PostgresConnection: PostgresSession {
   /// Runs statements without parameters, several separated by semicolons, in one implicit transaction unless they
   /// hold transaction commands themselves.
   package func runScript(_ script: Statement) async throws {
-    try await withOperation(watchesCancellation: true) {
+    try await withOperation {
       guard try live().sendScript(script) else { throw lost() }
       _ = try await collect(RowCollector(maximumBytes: configuration.maximumResultBytes, parameters: nil))
     }
@@ -90,12 +101,12 @@ package actor PostgresConnection: PostgresSession {
 
   // MARK: Statements
 
-  /// - Parameter watchesCancellation: false for what must come to its end, such as ROLLBACK
   func run(
-    _ statement: Statement, _ parameters: [any PostgresEncodable] = [], watchesCancellation: Bool = true
+    _ statement: Statement, _ parameters: [any PostgresEncodable] = [],
+    cancellation: Operation.Cancellation = .stopsStatement
   ) async throws -> RowCollector {
     let bound = try BoundParameters(parameters, maximumBytes: configuration.maximumParameterBytes)
-    return try await withOperation(watchesCancellation: watchesCancellation) {
+    return try await withOperation(cancellation: cancellation) {
       guard try live().send(statement, bound) else { throw lost() }
       return try await collect(
         RowCollector(maximumBytes: configuration.maximumResultBytes, parameters: bound))
@@ -103,16 +114,16 @@ package actor PostgresConnection: PostgresSession {
   }
 
   /// Guards that one statement runs at a time, and settles what its end means for the session.
-  func withOperation<Value>(watchesCancellation: Bool, _ body: () async throws -> Value) async throws -> Value
-  {
+  func withOperation<Value>(
+    cancellation: Operation.Cancellation = .stopsStatement, _ body: () async throws -> Value
+  ) async throws -> Value {
     guard operation == nil else {
       throw PostgresError(
         .usage, "the connection is busy with another statement; take one connection for each")
     }
     _ = try live()
-    if watchesCancellation { try Task.checkCancellation() }
-    let seconds = configuration.statementTimeoutSeconds + Self.statementGraceSeconds
-    operation = Operation(deadline: .now() + .seconds(seconds), watchesCancellation: watchesCancellation)
+    if cancellation != .ignored { try Task.checkCancellation() }
+    operation = Operation(deadline: statementDeadline, cancellation: cancellation)
     defer {
       operation = nil
       if isBroken { libpq = nil }
@@ -164,26 +175,32 @@ package actor PostgresConnection: PostgresSession {
 
   // MARK: Waiting
 
+  var statementDeadline: DispatchTime {
+    .now() + .seconds(configuration.statementTimeoutSeconds + Self.statementGraceSeconds)
+  }
+
   /// Waits for the socket. A cancelled task asks the server to give the statement up and waits on, since only the
   /// server knows whether it did.
   func pause(reading: Bool, writing: Bool) async throws {
     guard let current = operation else { preconditionFailure("waiting without an operation") }
     let readiness = await SocketWait.wait(
       for: try live().socket, reading: reading, writing: writing, until: current.deadline,
-      watchesCancellation: current.watchesCancellation, on: executor.queue)
+      watchesCancellation: current.cancellation != .ignored, on: executor.queue)
     switch readiness {
     case .ready: return
-    case .cancelled: try await cancelStatement()
+    case .cancelled:
+      guard current.cancellation == .stopsStatement else { throw CancellationError() }
+      try await cancelStatement()
     case .timedOut:
       isBroken = true
-      throw PostgresError(.timeout, "the database did not answer within the statement's time")
+      throw PostgresError(.timeout, "the database did not answer in time")
     }
   }
 
   /// The request may reach the server after the statement has ended, so the connection waits until it is known to have
   /// been passed on, or is given up: it must not hit the next statement.
   func cancelStatement() async throws {
-    operation?.watchesCancellation = false
+    operation?.cancellation = .ignored
     operation?.isCancelled = true
     operation?.deadline = .now() + .seconds(Self.cancellationGraceSeconds)
     let cancellation = try live().makeCancellation()
@@ -209,7 +226,7 @@ package actor PostgresConnection: PostgresSession {
 
   private func open() async throws {
     operation = Operation(
-      deadline: .now() + .seconds(configuration.connectTimeoutSeconds), watchesCancellation: true)
+      deadline: .now() + .seconds(configuration.connectTimeoutSeconds), cancellation: .stopsWaiting)
     defer { operation = nil }
     let connecting = try LibpqConnection(settings: configuration.completeSettings)
     libpq = connecting
@@ -232,22 +249,8 @@ package actor PostgresConnection: PostgresSession {
       guard progress != .failed, !connecting.hasFailed else {
         throw PostgresError(.connection, "cannot connect to the database: \(connecting.firstErrorLine)")
       }
-      try await pauseConnecting(connecting, reading: progress == .wantsRead)
+      try await pause(reading: progress == .wantsRead, writing: progress == .wantsWrite)
       progress = connecting.advanceConnecting()
-    }
-  }
-
-  private func pauseConnecting(_ connecting: LibpqConnection, reading: Bool) async throws {
-    guard let current = operation else { preconditionFailure("connecting without an operation") }
-    let readiness = await SocketWait.wait(
-      for: connecting.socket, reading: reading, writing: !reading, until: current.deadline,
-      watchesCancellation: true, on: executor.queue)
-    switch readiness {
-    case .ready: return
-    case .cancelled: throw CancellationError()
-    case .timedOut:
-      throw PostgresError(
-        .timeout, "no connection to the database within \(configuration.connectTimeoutSeconds) s")
     }
   }
 }

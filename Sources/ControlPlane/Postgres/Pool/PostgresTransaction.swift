@@ -30,6 +30,13 @@ package struct PostgresTransaction: PostgresSession {
     try await connection.runScript(script, inTransaction: number)
   }
 
+  /// As `PostgresConnection.copyIn`: rows for `COPY … FROM STDIN (FORMAT binary)`.
+  @discardableResult
+  package func copyIn<Rows: Sequence>(_ statement: Statement, rows: Rows) async throws -> Int
+  where Rows.Element == [any PostgresEncodable], Rows: Sendable {
+    try await connection.copyIn(statement, rows: rows)
+  }
+
   /// Runs `body` behind a savepoint: what it did is undone when it throws, and the transaction stays usable.
   @discardableResult
   package func savepoint<Value: Sendable>(
@@ -87,7 +94,7 @@ extension PostgresConnection {
 
   func rollBackToSavepoint() async throws {
     for statement: Statement in ["ROLLBACK TO SAVEPOINT nested", "RELEASE SAVEPOINT nested"] {
-      _ = try await run(statement, watchesCancellation: false)
+      _ = try await run(statement, cancellation: .ignored)
     }
   }
 
@@ -96,7 +103,7 @@ extension PostgresConnection {
       throw PostgresError(.statement, "a statement of the transaction failed, so it cannot be committed")
     }
     do {
-      _ = try await run("COMMIT", watchesCancellation: false)
+      _ = try await run("COMMIT", cancellation: .ignored)
     } catch var error as PostgresError where isBroken {
       // The server's own refusal would have left the session in order.
       error.isCommitOutcomeUnknown = true
@@ -108,7 +115,7 @@ extension PostgresConnection {
   private func rollBack() async {
     guard let libpq, !isBroken, libpq.transactionState != .idle else { return }
     do {
-      _ = try await run("ROLLBACK", watchesCancellation: false)
+      _ = try await run("ROLLBACK", cancellation: .ignored)
     } catch {
       isBroken = true
       logger.warning("cannot roll back, the connection is closed", metadata: ["error": "\(error)"])
