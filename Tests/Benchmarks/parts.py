@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import subprocess
 
 from devfleet.processes import Child, wait_until
 
@@ -10,7 +11,7 @@ BYTES = 1024
 
 
 class StaticUpstream:
-    """nghttpd, which answers every request with one file: a chat completion of 1 KB."""
+    """upstream.c beside this file, which answers every request with the same chat completion of 1 KB."""
 
     def __init__(self, folder: pathlib.Path, port: int, core: int):
         self.port, self._folder, self._core = port, folder, core
@@ -18,11 +19,12 @@ class StaticUpstream:
         self.child = None
 
     def start(self) -> None:
-        file = self._folder / "v1" / "chat" / "completions"
-        file.parent.mkdir(parents=True)
-        file.write_text(completion())
-        command = ["nghttpd", "--no-tls", "-a", "127.0.0.1", "-d", self._folder, "-m", "1000", self.port]
-        self.child = Child("nghttpd", command, self._folder / "nghttpd.log")
+        self._folder.mkdir(parents=True)
+        answer, built = self._folder / "answer.json", self._folder / "upstream"
+        answer.write_text(completion())
+        source = pathlib.Path(__file__).resolve().parent / "upstream.c"
+        subprocess.run(["gcc", "-O2", "-o", built, source, "-lnghttp2"], check=True)
+        self.child = Child("upstream", [built, self.port, answer], self._folder / "upstream.log")
         pin(self.child.pid, self._core)
         wait_until(lambda: listens(self.port), "the upstream listens", children=[self.child])
 
