@@ -53,6 +53,13 @@ let package = Package(
       swiftSettings: swift
     ),
 
+    .target(
+      name: "StraitSettings",
+      dependencies: [.product(name: "Yams", package: "Yams")],
+      path: "Sources/Protocol/Settings",
+      swiftSettings: swift
+    ),
+
     // MARK: Edge node
     .target(name: "CLinux", path: "Sources/EdgeNode/CLinux"),
     .target(
@@ -90,9 +97,9 @@ let package = Package(
     .executableTarget(
       name: "edge-node",
       dependencies: [
-        "EdgeDataPath", "EdgeUplink",
+        "CLinux", "EdgeDataPath", "EdgeUplink", "StraitProtocol", "StraitSettings",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        .product(name: "Yams", package: "Yams"),
+        .product(name: "Logging", package: "swift-log"),
       ],
       path: "Sources/EdgeNode/Main",
       swiftSettings: swift

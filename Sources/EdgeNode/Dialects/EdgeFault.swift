@@ -30,6 +30,8 @@ package enum EdgeFault {
   // The edge's.
   case overloaded
   case draining
+  /// No configuration has come yet.
+  case notReady
 
   /// What a client should do next; `x-should-retry` and `retry-after` follow from it.
   package enum Retry: Sendable, Equatable {
@@ -49,7 +51,7 @@ package enum EdgeFault {
     // It is unknown how far the upstream came: what it costs to ask again is for the client to judge.
     case .requestTimeout, .upstreamTimeout, .upstreamCut, .upstreamMalformed, .exchangeTimeout: .unspecified
     case .noOffer, .upstreamUnreachable: .after(seconds: 2)
-    case .overloaded, .draining: .after(seconds: 1)
+    case .overloaded, .draining, .notReady: .after(seconds: 1)
     }
   }
 
@@ -65,7 +67,7 @@ package enum EdgeFault {
     case .unsupportedContentType, .unsupportedContentEncoding: 415
     case .headTooLarge: 431
     case .upstreamUnreachable, .upstreamCut, .upstreamMalformed: 502
-    case .noOffer, .overloaded, .draining: 503
+    case .noOffer, .overloaded, .draining, .notReady: 503
     case .upstreamTimeout, .exchangeTimeout: 504
     }
   }
@@ -95,6 +97,7 @@ package enum EdgeFault {
     case .exchangeTimeout: 35
     case .overloaded: 36
     case .draining: 37
+    case .notReady: 38
     }
   }
 
@@ -106,6 +109,7 @@ package enum EdgeFault {
     "invalid_body",
     "model_not_found", "model_in_other_dialect", "request_timeout", "no_offer", "upstream_unreachable",
     "upstream_timeout", "upstream_cut", "upstream_malformed", "exchange_timeout", "overloaded", "draining",
+    "not_ready",
   ]
 
   // MARK: The dialects' words
@@ -154,6 +158,7 @@ package enum EdgeFault {
     case .exchangeTimeout: "exchange_timeout"
     case .overloaded: "overloaded"
     case .draining: "draining"
+    case .notReady: "not_ready"
     }
   }
 

@@ -126,6 +126,7 @@ package enum ErrorBody {
     case .exchangeTimeout: "the answer took longer than this edge allows; ask for less in one request"
     case .overloaded: "this edge is at its capacity; try again shortly"
     case .draining: "this edge is about to stop; try again on another connection"
+    case .notReady: "this edge has no configuration yet; try again shortly"
     case .methodNotAllowed, .bodyTooLarge, .body, .modelNotFound, .modelInOtherDialect: ""
     }
   }

@@ -53,15 +53,25 @@ package typealias LineageID = Identifier<LineageSubject>
 extension Identifier: CustomStringConvertible, LosslessStringConvertible {
   /// The canonical form of 36 characters, lower case.
   package var description: String {
-    var text = [UInt8]()
-    text.reserveCapacity(36)
-    for index in 0..<16 {
-      if index == 4 || index == 6 || index == 8 || index == 10 { text.append(UInt8(ascii: "-")) }
-      let byte = byte(at: index)
-      text.append(hexDigit(byte >> 4))
-      text.append(hexDigit(byte & 15))
+    String(unsafeUninitializedCapacity: 36) { space in
+      write(into: UnsafeMutableRawBufferPointer(space))
+      return 36
     }
-    return String(decoding: text, as: UTF8.self)
+  }
+
+  /// Writes the canonical form into exactly 36 bytes.
+  package func write(into space: UnsafeMutableRawBufferPointer) {
+    var position = 0
+    for index in 0..<16 {
+      if index == 4 || index == 6 || index == 8 || index == 10 {
+        space[position] = UInt8(ascii: "-")
+        position += 1
+      }
+      let byte = byte(at: index)
+      space[position] = hexDigit(byte >> 4)
+      space[position + 1] = hexDigit(byte & 15)
+      position += 2
+    }
   }
 
   /// Accepts 32 hexadecimal digits with or without dashes.

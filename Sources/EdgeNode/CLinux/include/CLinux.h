@@ -30,6 +30,9 @@ static inline int strait_errno(void) { return errno; }
 // accept4 is hidden behind _GNU_SOURCE, which a header seen by Swift must not define.
 int strait_accept(int listener, struct sockaddr_storage *address);
 
+// Names the calling thread, for whoever looks at the process from outside. At most 15 bytes count.
+static inline void strait_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
+
 // Cores off, and no other process of this user may read the memory.
 static inline int strait_forbid_memory_dumps(void) {
   struct rlimit none = {0, 0};

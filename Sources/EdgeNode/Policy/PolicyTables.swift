@@ -1,0 +1,203 @@
+// What a worker decides by: an immutable picture of one configuration version, made once and handed over whole.
+
+import Glibc
+import StraitProtocol
+
+/// A model as served by one upstream, ready for use on the data path.
+package struct OfferEntry: Sendable {
+  package let id: OfferID
+  /// Into `PolicyTables.upstreams`.
+  package let upstreamIndex: Int
+  package let dialect: Dialect
+  package let weight: UInt32
+  package let model: [UInt8]
+  /// What the upstream calls the model; empty where it is the same name.
+  package let upstreamModel: [UInt8]
+}
+
+/// An origin that answers.
+package final class UpstreamEntry: Sendable {
+  package let id: UpstreamID
+  package let name: String
+  package let region: String
+  package let origin: UpstreamOrigin
+  package let pathPrefix: [UInt8]
+  package let credentialStyle: WireCredentialStyle
+  package let credential: Credential
+  package let protocolChoice: WireUpstreamProtocol
+  package let trustPEM: String
+  /// How the origin is verified; nil for an origin without TLS.
+  package let tls: TLSContext?
+
+  init(_ wire: WireUpstream, id: UpstreamID, trust: inout UpstreamTrust) throws(PolicyFault) {
+    self.id = id
+    name = wire.name
+    region = wire.region
+    guard let origin = UpstreamOrigin(wire.origin) else {
+      throw PolicyFault("upstream \(wire.name) has an origin that is not scheme://host[:port]")
+    }
+    self.origin = origin
+    pathPrefix = Array(wire.pathPrefix.utf8)
+    credentialStyle = wire.credentialStyle
+    credential = Credential(Array(wire.credential))
+    protocolChoice = wire.protocol
+    trustPEM = wire.caPem
+    tls = origin.isSecure ? try trust.context(wire.caPem, of: wire.name) : nil
+    guard pathPrefix.isEmpty || pathPrefix.first == UInt8(ascii: "/") else {
+      throw PolicyFault("upstream \(wire.name) has a path prefix that does not start with a slash")
+    }
+    if protocolChoice == .negotiated, !origin.isSecure {
+      throw PolicyFault("upstream \(wire.name) wants its protocol negotiated, which needs https")
+    }
+    guard credential.bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+      throw PolicyFault("upstream \(wire.name) has a credential with characters that a header cannot carry")
+    }
+  }
+
+  /// Whether a pool of connections made for `other` can serve this entry too.
+  package func sharesConnections(with other: UpstreamEntry) -> Bool {
+    id == other.id && origin == other.origin && protocolChoice == other.protocolChoice && trustPEM == other.trustPEM
+  }
+}
+
+/// TLS contexts by the trust they hold: reading the system's certificates costs milliseconds, once is enough.
+struct UpstreamTrust {
+  private var contexts = [String: TLSContext]()
+
+  mutating func context(_ pem: String, of upstream: String) throws(PolicyFault) -> TLSContext {
+    if let known = contexts[pem] { return known }
+    do {
+      let context = try TLSContext.client(trustPEM: pem)
+      contexts[pem] = context
+      return context
+    } catch {
+      throw PolicyFault("upstream \(upstream): \(error)")
+    }
+  }
+}
+
+/// A secret in memory. It does not print.
+package struct Credential: Sendable, CustomStringConvertible, CustomReflectable {
+  package let bytes: [UInt8]
+
+  package init(_ bytes: [UInt8]) { self.bytes = bytes }
+  package var description: String { "[credential]" }
+  package var customMirror: Mirror { Mirror(self, children: []) }
+}
+
+/// Where an upstream is: scheme, host and port.
+package struct UpstreamOrigin: Sendable, Equatable {
+  package let isSecure: Bool
+  package let host: String
+  package let port: UInt16
+  /// As `host` or `:authority` has it: without the scheme's own port.
+  package let authority: [UInt8]
+
+  /// - Parameter text: `http://host[:port]` or `https://host[:port]`, IPv6 addresses in brackets, no path
+  package init?(_ text: String) {
+    let rest: Substring
+    if text.hasPrefix("https://") {
+      isSecure = true
+      rest = text.dropFirst(8)
+    } else if text.hasPrefix("http://") {
+      isSecure = false
+      rest = text.dropFirst(7)
+    } else {
+      return nil
+    }
+    let hostEnd = rest.hasPrefix("[") ? rest.firstIndex(of: "]").map(rest.index(after:)) : rest.firstIndex(of: ":")
+    let name = rest[..<(hostEnd ?? rest.endIndex)]
+    let portText = rest[(hostEnd ?? rest.endIndex)...]
+    guard !name.isEmpty, !name.contains(where: { "/?#@ ".contains($0) }) else { return nil }
+    let standard: UInt16 = isSecure ? 443 : 80
+    if portText.isEmpty {
+      port = standard
+    } else {
+      guard portText.first == ":", let number = UInt16(portText.dropFirst()), number > 0 else { return nil }
+      port = number
+    }
+    host = name.hasPrefix("[") ? String(name.dropFirst().dropLast()) : String(name)
+    authority = Array((port == standard ? String(name) : "\(name):\(port)").utf8)
+  }
+}
+
+package struct PolicyFault: Error, CustomStringConvertible {
+  package let description: String
+
+  init(_ description: String) { self.description = description }
+}
+
+package final class PolicyTables: Sendable {
+  package let version: UInt64
+  package let upstreams: [UpstreamEntry]
+  /// Answers to `GET /v1/models`, by dialect.
+  package let models: ModelTable
+  private let keys: KeyTable
+
+  /// - Parameters:
+  ///   - state: checked whole; anything that cannot be served throws
+  ///   - region: the edge's own: among offers of the same weight its upstreams come first
+  package init(_ state: ConfigurationState, region: String) throws(PolicyFault) {
+    version = state.version
+    var upstreams = [UpstreamEntry]()
+    var indexes = [UpstreamID: Int]()
+    var trust = UpstreamTrust()
+    for (id, wire) in state.upstreams.sorted(by: { $0.key < $1.key }) {
+      indexes[id] = upstreams.count
+      upstreams.append(try UpstreamEntry(wire, id: id, trust: &trust))
+    }
+    self.upstreams = upstreams
+    var offers = [OfferEntry]()
+    for (id, wire) in state.offers {
+      offers.append(try Self.offer(wire, id: id, indexes: indexes))
+    }
+    offers.sort { left, right in
+      if left.weight != right.weight { return left.weight > right.weight }
+      let isLeftHere = upstreams[left.upstreamIndex].region == region
+      let isRightHere = upstreams[right.upstreamIndex].region == region
+      return isLeftHere != isRightHere ? isLeftHere : left.id < right.id
+    }
+    models = ModelTable(offers, upstreams: upstreams)
+    keys = try Self.keyTable(state)
+  }
+
+  /// The caller with this key, if it may ask at this moment.
+  /// - Parameter now: microseconds since 1970
+  package func caller(_ digest: KeyDigest, now: Int64) -> Caller? {
+    guard let caller = keys.find(digest), caller.expiresAt > now else { return nil }
+    return caller
+  }
+
+  package var keyCount: Int { keys.count }
+
+  private static func offer(
+    _ wire: WireOffer, id: OfferID, indexes: [UpstreamID: Int]
+  ) throws(PolicyFault) -> OfferEntry {
+    guard let upstreamID = UpstreamID(bytes: wire.upstreamID), let index = indexes[upstreamID] else {
+      throw PolicyFault("an offer of \(wire.model) names an upstream that does not exist")
+    }
+    guard let dialect = Dialect(rawValue: UInt8(truncatingIfNeeded: wire.dialect.rawValue)) else {
+      throw PolicyFault("an offer of \(wire.model) has a dialect that this edge does not know")
+    }
+    let isSame = wire.upstreamModel.isEmpty || wire.upstreamModel == wire.model
+    return OfferEntry(
+      id: id, upstreamIndex: index, dialect: dialect, weight: wire.weight, model: Array(wire.model.utf8),
+      upstreamModel: isSame ? [] : Array(wire.upstreamModel.utf8))
+  }
+
+  private static func keyTable(_ state: ConfigurationState) throws(PolicyFault) -> KeyTable {
+    var seen = Set<[UInt8]>()
+    var entries = [(digest: KeyDigest, caller: Caller)]()
+    entries.reserveCapacity(state.keys.count)
+    for (id, wire) in state.keys {
+      guard let digest = KeyDigest(bytes: wire.digest), let teamID = TeamID(bytes: wire.teamID) else {
+        throw PolicyFault("a key has no digest of 32 bytes or no team")
+      }
+      guard seen.insert(Array(wire.digest)).inserted else { throw PolicyFault("two keys have the same digest") }
+      guard let team = state.teams[teamID], !team.suspended else { continue }
+      let expiresAt = wire.expiresAt == 0 ? Int64.max : wire.expiresAt
+      entries.append((digest, Caller(keyID: id, teamID: teamID, expiresAt: expiresAt)))
+    }
+    return KeyTable(entries)
+  }
+}

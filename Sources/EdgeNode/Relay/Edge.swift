@@ -1,0 +1,128 @@
+// The workers of one process as a whole: started, given configurations, drained and stopped together.
+
+import Glibc
+import StraitProtocol
+import Synchronization
+
+package final class Edge: Sendable {
+  private struct State {
+    var tables: PolicyTables
+    var running = 0
+    var onStopped: [@Sendable () -> Void] = []
+  }
+
+  private let settings: EdgeSettings
+  private let sink: any UsageSink
+  private let handles: [WorkerHandle]
+  private let state: Mutex<State>
+  private let extraGauges: @Sendable () -> [(name: String, value: Double)]
+
+  /// - Parameter gauges: values for `/metrics` that the data path does not know
+  package init(
+    settings: EdgeSettings, tables: PolicyTables, sink: any UsageSink,
+    gauges: @escaping @Sendable () -> [(name: String, value: Double)]
+  ) throws {
+    self.settings = settings
+    self.sink = sink
+    extraGauges = gauges
+    handles = try (0..<max(1, settings.workers)).map { _ in try WorkerHandle() }
+    state = Mutex(State(tables: tables))
+  }
+
+  /// Binds all listeners and starts the workers' threads.
+  /// - Throws: `SystemCallError` when an address cannot be listened on; nothing runs then
+  package func start(tls: TLSContext) throws {
+    let resolver = try Resolver()
+    let admin = adminFacts
+    let tables = state.withLock { $0.tables }
+    for (index, handle) in handles.enumerated() {
+      let started = Mutex<SystemCallError?>(nil)
+      let ready = ThreadGate()
+      let thread = WorkerThread(name: "worker-\(index)") { [self] in
+        do {
+          let worker = try Worker(
+            settings: settings, handle: handle, tls: tls, policy: tables, sink: sink, resolver: resolver)
+          if index == 0 { try worker.serveAdmin(settings.adminListen, admin) }
+          state.withLock { $0.running += 1 }
+          ready.open()
+          worker.run()
+          workerStopped()
+        } catch {
+          started.set(error as? SystemCallError ?? SystemCallError("start", EINVAL))
+          ready.open()
+        }
+      }
+      try thread.start()
+      ready.wait()
+      if let failure = started.withLock({ $0 }) { throw failure }
+    }
+  }
+
+  /// Puts a configuration into force at every worker.
+  package func adopt(_ tables: PolicyTables) {
+    state.withLock { $0.tables = tables }
+    for handle in handles {
+      handle.post { $0.adopt(tables) }
+    }
+  }
+
+  package func use(_ tls: TLSContext) {
+    for handle in handles { handle.post { $0.use(tls) } }
+  }
+
+  package var activeExchanges: UInt64 {
+    handles.reduce(0) { $0 + $1.counters.read(.exchangesActive) }
+  }
+
+  package var version: UInt64 { state.withLock { $0.tables.version } }
+
+  /// Takes no more clients, lets exchanges end within the window, and returns when all workers have stopped.
+  package func drain(windowMicroseconds: Int64) async {
+    for handle in handles { handle.post { $0.drain(windowMicroseconds: windowMicroseconds) } }
+    await withCheckedContinuation { continuation in
+      let isStopped = state.withLock { state in
+        if state.running > 0 { state.onStopped.append { continuation.resume() } }
+        return state.running == 0
+      }
+      if isStopped { continuation.resume() }
+    }
+  }
+
+  private func workerStopped() {
+    let waiting = state.withLock { state -> [@Sendable () -> Void] in
+      state.running -= 1
+      guard state.running == 0 else { return [] }
+      defer { state.onStopped = [] }
+      return state.onStopped
+    }
+    for resume in waiting { resume() }
+  }
+
+  private var adminFacts: AdminFacts {
+    AdminFacts(
+      isReady: { [self] in version > 0 },
+      metrics: { [self] in
+        let own = [("strait_edge_configuration_version", Double(version))]
+        return Metrics.text(handles.map(\.counters), gauges: own + extraGauges())
+      })
+  }
+}
+
+/// Lets one thread wait until another has come so far.
+private final class ThreadGate: Sendable {
+  private let waker: Mutex<Bool> = Mutex(false)
+
+  func open() {
+    waker.withLock { $0 = true }
+  }
+
+  func wait() {
+    while !waker.withLock({ $0 }) { usleep(500) }
+  }
+}
+
+extension Mutex where Value == SystemCallError? {
+  fileprivate borrowing func set(_ value: SystemCallError) {
+    withLock { $0 = value }
+  }
+}

@@ -1,0 +1,243 @@
+// Bringing the answer back, whether it is the upstream's or the edge's own, and settling the exchange with its record.
+
+import StraitProtocol
+
+extension Exchange {
+  /// The upstream is not read on while more than this waits for the client.
+  private static let answerHighWater = 32 * 1024
+
+  // MARK: The upstream's answer
+
+  func takeAnswerHead(status: Int) {
+    guard phase == .attempting, let upstreamEntry = currentUpstream else { return }
+    phase = .answering
+    lastProgress = worker.loop.now
+    upstreamStatus = status
+    let type = upstreamHead.value(.contentType)
+    isEventStream = type.map { $0.starts(with: "text/event-stream") } ?? false
+    responseReader = ResponseReader(
+      endpoint: endpoint, streamed: isEventStream, status: UInt16(status),
+      hideUsage: bodyReader.mustHideUsage, isJSON: type.map(isJSON) ?? false)
+    record?.streamed = isEventStream
+    writeAnswerHead(status: status, upstream: upstreamEntry, keepsLength: !isEventStream)
+    client?.sendHead(self, ends: false)
+  }
+
+  func readAnswerBody(_ bytes: UnsafeRawBufferPointer) {
+    lastProgress = worker.loop.now
+    if firstByteAt == 0 { firstByteAt = worker.loop.now }
+    uncreditedAnswer += bytes.count
+    worker.counters.add(.upstreamBytes, UInt64(bytes.count))
+    guard phase == .answering, !responseFault else { return }
+    if responseReader?.consume(bytes, into: &answerBody) == .malformed { responseFault = true }
+  }
+
+  func passAnswerBodyOn() {
+    guard phase == .answering else { return }
+    if responseFault {
+      outcome = .upstreamMalformed
+      letGoOfUpstream()
+      breakOff(.upstreamMalformed)
+      return
+    }
+    creditUpstream()
+    client?.wake(self)
+  }
+
+  func takeAnswerEnd() {
+    guard phase == .answering else { return }
+    lastProgress = worker.loop.now
+    let end = responseReader?.finish(into: &answerBody) ?? .complete
+    switch end {
+    case .complete:
+      let isError = upstreamStatus >= 400 || responseReader?.sawError == true
+      outcome = isError ? .upstreamError : .completed
+    case .cut: outcome = .upstreamCut
+    case .malformed: outcome = .upstreamMalformed
+    }
+    if end != .complete, isEventStream { return breakOff(end == .cut ? .upstreamCut : .upstreamMalformed) }
+    endAnswer()
+  }
+
+  /// The upstream's stream broke after its head.
+  func answerBroke(_ failure: UpstreamFailure) {
+    guard phase == .answering, !answerEnded else { return finishIfDetached() }
+    outcome = failure.outcome
+    // A stream that had said its last word is whole, however its connection ended.
+    if isEventStream, responseReader?.finish(into: &answerBody) == .complete {
+      outcome = .completed
+      return endAnswer()
+    }
+    breakOff(failure.fault)
+  }
+
+  /// Ends the exchange so that the client cannot take the answer for whole: an error of its own where no head has gone,
+  /// an error event where events flow, a broken stream otherwise.
+  func breakOff(_ fault: EdgeFault) {
+    switch phase {
+    case .reading, .attempting: refuse(fault)
+    case .answering:
+      guard !answerEnded else {
+        // The answer is whole; the client does not take it.
+        client?.abort(self)
+        return
+      }
+      guard isEventStream else {
+        writeRecord()
+        phase = .done
+        client?.abort(self)
+        return
+      }
+      ErrorBody.appendEvent(fault, dialect: dialect, endpoint: endpoint, requestID: id, into: &answerBody)
+      endAnswer()
+    case .done: break
+    }
+  }
+
+  private func endAnswer() {
+    answerEnded = true
+    client?.wake(self)
+  }
+
+  // MARK: Backpressure
+
+  func noteAnswerTaken(_ count: Int) {
+    answerBytes &+= UInt64(count)
+    lastTaken = worker.loop.now
+    creditUpstream()
+  }
+
+  private func creditUpstream() {
+    guard uncreditedAnswer > 0, answerBody.count < Self.answerHighWater, let upstream else { return }
+    let count = uncreditedAnswer
+    uncreditedAnswer = 0
+    upstream.credit(self, count)
+  }
+
+  // MARK: The edge's own answers
+
+  /// Answers with an error in the client's dialect.
+  func refuse(_ fault: EdgeFault) {
+    guard phase == .reading || phase == .attempting else { return }
+    if outcome == nil { outcome = .clientError }
+    worker.counters.add(outcome: fault.counterIndex)
+    phase = .answering
+    beginHead(status: fault.status)
+    answer.append(.contentType, "content-type", "application/json")
+    ErrorBody.appendHeaders(fault, into: &answer)
+    ErrorBody.append(fault, dialect: dialect, requestID: id, into: &answerBody)
+    answer.append(.contentLength, "content-length", number: answerBody.count)
+    appendOwnFields(region: nil)
+    answerEnded = true
+    client?.sendHead(self, ends: false)
+  }
+
+  func answerModels(_ modelID: UnsafeRawBufferPointer?, dialect: Dialect, isHead: Bool) {
+    guard let policy else { return }
+    var document = policy.models.list(dialect)
+    if let modelID {
+      guard let name = percentDecoded(modelID),
+        let listing = name.withUnsafeBytes({ policy.models.listing($0, dialect) })
+      else { return refuse(.modelNotFound(modelID)) }
+      document = listing
+    }
+    phase = .answering
+    outcome = .completed
+    beginHead(status: 200)
+    answer.append(.contentType, "content-type", "application/json")
+    answer.append(.contentLength, "content-length", number: document.count)
+    appendOwnFields(region: nil)
+    if !isHead { document.withUnsafeBytes { answerBody.append($0) } }
+    answerEnded = true
+    client?.sendHead(self, ends: isHead)
+  }
+
+  // MARK: Heads
+
+  private func writeAnswerHead(status: Int, upstream: UpstreamEntry, keepsLength: Bool) {
+    beginHead(status: status)
+    var head = HeaderBlock()
+    swap(&head, &answer)
+    ForwardedHeaders.appendAnswer(upstreamHead, keepsLength: keepsLength, into: &head)
+    swap(&head, &answer)
+    appendOwnFields(region: upstream.region)
+    if let id = upstreamHead.value(.xRequestID) ?? upstreamHead.value(.requestID) {
+      answer.append(.xStrait, "x-strait-upstream-request-id", unique: id)
+    }
+  }
+
+  private func beginHead(status: Int) {
+    answerStatus = status
+    worker.counters.add(status: status)
+    answer.removeAll()
+    answer.append(.status, ":status", number: status)
+  }
+
+  private func appendOwnFields(region: String?) {
+    withUnsafeTemporaryAllocation(byteCount: 36, alignment: 1) { space in
+      id.write(into: space)
+      let text = UnsafeRawBufferPointer(space)
+      answer.append(.xRequestID, "x-request-id", unique: text)
+      // Anthropic's SDK looks for its own name.
+      if dialect == .anthropic { answer.append(.requestID, "request-id", unique: text) }
+    }
+    worker.edgeName.withUnsafeBytes { answer.append(.xStrait, "x-strait-edge", $0) }
+    if var region { region.withUTF8 { answer.append(.xStrait, "x-strait-region", UnsafeRawBufferPointer($0)) } }
+  }
+
+  // MARK: The record
+
+  func settle() {
+    guard phase == .answering else { return }
+    writeRecord()
+    phase = .done
+  }
+
+  /// Writes the usage record, once. Exchanges that chose no offer have none.
+  func writeRecord() {
+    guard !isRecorded else { return }
+    isRecorded = true
+    guard var record else { return }
+    let now = worker.loop.now
+    record.durationMicroseconds = UInt64(max(0, now - startedAt))
+    record.firstByteMicroseconds = firstByteAt == 0 ? 0 : UInt64(max(0, firstByteAt - startedAt))
+    record.status = UInt16(clamping: answerStatus)
+    record.upstreamStatus = UInt16(clamping: upstreamStatus)
+    record.outcome = outcome ?? .completed
+    record.attempts = attempts
+    record.requestBytes = UInt64(receivedBytes)
+    record.responseBytes = answerBytes + UInt64(answerBody.count)
+    record.tokens = tokens()
+    worker.counters.add(outcome: record.outcome.rawValue)
+    worker.counters.add(.exchangesRecorded)
+    worker.counters.add(.responseBytes, record.responseBytes)
+    worker.sink.append(record)
+  }
+
+  /// What the upstream counted, or an estimate where a model has worked and the upstream has not said how much.
+  private func tokens() -> TokenCounts {
+    var counts = responseReader?.tokens ?? TokenCounts()
+    guard counts.source == .none || outcome == .clientGone || outcome == .upstreamCut else { return counts }
+    let hasWorked = upstreamStatus >= 200 && upstreamStatus < 300 || outcome == .clientGone && upstreamStatus == 0
+    guard hasWorked, reachedUpstream, endpoint != .countTokens else { return counts }
+    if counts.source == .provider, responseReader?.sawTerminal == true { return counts }
+    let estimate = TokenEstimate(
+      requestBytes: receivedBytes, outputEvents: responseReader?.outputEvents ?? 0,
+      outputBytes: responseReader?.outputBytes ?? 0)
+    counts.source = .estimated
+    if counts.input == 0 { counts.input = estimate.input }
+    counts.output = max(counts.output, estimate.output)
+    return counts
+  }
+}
+
+/// A guess at token counts from sizes: about four bytes of text a token, and no fewer than the events that brought it.
+struct TokenEstimate {
+  let input: UInt64
+  let output: UInt64
+
+  init(requestBytes: Int, outputEvents: UInt64, outputBytes: UInt64) {
+    input = UInt64(max(1, requestBytes / 4))
+    output = outputBytes == 0 && outputEvents == 0 ? 0 : max(outputEvents, (outputBytes + 3) / 4)
+  }
+}

@@ -1,0 +1,127 @@
+// Sending the request on: one attempt for each offer, and another for a connection that turned out to be stale.
+
+import StraitProtocol
+
+extension Exchange {
+  /// The offer that is being tried, or was tried last.
+  var currentOffer: OfferEntry? {
+    guard let route, let policy, route.next < route.offers.upperBound else { return nil }
+    return policy.models.offers[route.next]
+  }
+
+  var currentUpstream: UpstreamEntry? {
+    guard let policy, let offer = currentOffer else { return nil }
+    return policy.upstreams[offer.upstreamIndex]
+  }
+
+  var currentPool: UpstreamPool? {
+    currentUpstream.flatMap { worker.pool($0) }
+  }
+
+  /// Asks the current offer's upstream.
+  /// - Parameter fresh: on a connection that has not served before
+  func attempt(fresh: Bool = false) {
+    guard let offer = currentOffer, let upstream = currentUpstream, let pool = currentPool, let caller else {
+      return refuse(.noOffer)
+    }
+    phase = .attempting
+    attempts += 1
+    lastProgress = worker.loop.now
+    if record == nil {
+      record = UsageRecord(
+        id: id, teamID: caller.teamID, keyID: caller.keyID, offerID: offer.id, upstreamID: upstream.id,
+        startedAt: startedAtWallClock, endpoint: endpoint,
+        clientProtocol: client?.clientProtocol == .http1 ? .http1 : .http2)
+    }
+    record?.offerID = offer.id
+    record?.upstreamID = upstream.id
+    prepareBody(for: offer)
+    var head = HeaderBlock()
+    swap(&head, &forwarded)
+    ForwardedHeaders.writeRequest(
+      request, to: upstream, path: endpoint.path, query: query, bodyCount: forwardedBody.count, into: &head)
+    swap(&head, &forwarded)
+    upstreamHead.removeAll()
+    isWaitingForConnection = true
+    pool.start(self, fresh: fresh)
+  }
+
+  private var query: UnsafeRawBufferPointer {
+    request.value(.path).flatMap { RequestTarget($0)?.query } ?? UnsafeRawBufferPointer(start: nil, count: 0)
+  }
+
+  /// Puts the body as this offer wants it into `forwardedBody`; unchanged bytes are moved, not copied.
+  private func prepareBody(for offer: OfferEntry) {
+    if bodyIsForwarded {
+      swap(&body, &forwardedBody)
+      bodyIsForwarded = false
+    }
+    forwardedOffset = 0
+    let edits = bodyReader.edits(mapsModel: !offer.upstreamModel.isEmpty)
+    if edits.isEmpty {
+      swap(&body, &forwardedBody)
+      bodyIsForwarded = true
+      return
+    }
+    forwardedBody.release()
+    offer.upstreamModel.withUnsafeBytes { model in
+      _ = forwardedBody.reserve(edits.forwardedLength(of: body.count, upstreamModel: model))
+      edits.write(body.readable, upstreamModel: model, into: &forwardedBody)
+    }
+  }
+
+  // MARK: What becomes of it
+
+  func noteStarted() {
+    isWaitingForConnection = false
+    reachedUpstream = true
+    lastProgress = worker.loop.now
+  }
+
+  func attemptFailed(_ failure: UpstreamFailure) {
+    isWaitingForConnection = false
+    upstream = nil
+    guard phase == .attempting else { return answerBroke(failure) }
+    if failure == .staleConnection, attempts < worker.limits.attempts {
+      worker.counters.add(.retries)
+      return attempt(fresh: true)
+    }
+    // The request has reached nobody, so another offer may have it.
+    if failure.reachedNobody, let route, route.next + 1 < route.offers.upperBound, attempts < worker.limits.attempts {
+      self.route?.next += 1
+      worker.counters.add(.retries)
+      return attempt()
+    }
+    outcome = failure.outcome
+    refuse(failure.fault)
+  }
+}
+
+extension UpstreamFailure {
+  var reachedNobody: Bool {
+    switch self {
+    case .nameNotResolved, .connectFailed, .connectTimeout, .tlsFailed, .poolFull: true
+    case .staleConnection, .closed, .reset, .malformed: false
+    }
+  }
+
+  var outcome: ExchangeOutcome {
+    switch self {
+    case .nameNotResolved, .connectFailed, .tlsFailed, .poolFull: .upstreamUnreachable
+    case .connectTimeout: .upstreamTimeout
+    case .staleConnection, .closed, .reset: .upstreamCut
+    case .malformed: .upstreamMalformed
+    }
+  }
+
+  /// What the client is told when there is no other offer.
+  var fault: EdgeFault {
+    switch self {
+    case .nameNotResolved, .connectFailed, .tlsFailed: .upstreamUnreachable
+    case .connectTimeout: .upstreamTimeout
+    case .poolFull: .overloaded
+    case .staleConnection, .closed, .reset: .upstreamCut
+    case .malformed: .upstreamMalformed
+    }
+  }
+}

@@ -1,0 +1,319 @@
+// One client request and its answer, from the head to the usage record. This file has the states and the client's side
+// up to a route; Exchange+Attempt.swift sends the request on, Exchange+Answer.swift brings the answer back.
+
+import Glibc
+import StraitProtocol
+
+package final class Exchange: RelayedStream {
+  enum Phase {
+    /// The request is coming in. Can transition to: attempting, answering, done.
+    case reading
+    /// An upstream has been asked, or a connection to it is awaited. Can transition to: answering, done.
+    case attempting
+    /// The client has been sent a head. Can transition to: done.
+    case answering
+    /// The client's answer is whole or broken off; only loose ends remain.
+    case done
+  }
+
+  unowned let worker: Worker
+  let id: ExchangeID
+  let startedAt: Int64
+  let startedAtWallClock: Int64
+  var slot = -1
+  var phase = Phase.reading
+
+  // Set stage by stage: each needs the one before.
+  var endpoint = Endpoint.chatCompletions
+  var caller: Caller?
+  var policy: PolicyTables?
+  var route: Route?
+
+  var body = ByteQueue()
+  var bodyReader = RequestBodyReader(endpoint: .chatCompletions)
+  var bodyFault: BodyFault?
+  var bodyIsForwarded = false
+  var receivedBytes = 0
+  private var uncreditedBytes = 0
+  /// When the request's last byte came, or the upstream was last heard of.
+  var lastProgress: Int64
+
+  var responseReader: ResponseReader?
+  var record: UsageRecord?
+  var isRecorded = false
+  var outcome: ExchangeOutcome?
+  var attempts: UInt8 = 0
+  var isWaitingForConnection = false
+  var reachedUpstream = false
+  var firstByteAt: Int64 = 0
+  var answerStatus = 0
+  var upstreamStatus = 0
+  var answerBytes: UInt64 = 0
+  var uncreditedAnswer = 0
+  var isEventStream = false
+  var responseFault = false
+  var lastTaken: Int64 = 0
+
+  init(worker: Worker) {
+    self.worker = worker
+    startedAt = worker.loop.now
+    startedAtWallClock = worker.loop.wallClock
+    lastProgress = worker.loop.now
+    id = ExchangeID(now: worker.loop.wallClock, using: &worker.random)
+  }
+
+  var dialect: Dialect { endpoint.dialect }
+
+  // MARK: Head
+
+  package override func requestHeadReceived(endsRequest: Bool) {
+    worker.counters.add(.requests)
+    if requestHeadTooLarge { return refuse(.headTooLarge) }
+    let asksAnthropic = request.value(.anthropicVersion) != nil
+    if asksAnthropic { endpoint = .messages }
+    guard let path = request.value(.path), let method = request.value(.method) else { return refuse(.badRequest) }
+    let target = RequestTarget(path)
+    if let target { endpoint = target.endpoint }
+    let isModels = target?.endpoint == .models
+    if isModels, asksAnthropic { endpoint = .messages }
+    guard identify() else { return }
+    guard let target else { return refuse(.unknownPath) }
+    if isModels {
+      guard method.equals("GET") || method.equals("HEAD") else { return refuse(.methodNotAllowed(allow: "GET, HEAD")) }
+      return answerModels(target.modelID, dialect: asksAnthropic ? .anthropic : .openAI, isHead: method.equals("HEAD"))
+    }
+    guard method.equals("POST") else { return refuse(.methodNotAllowed(allow: "POST")) }
+    guard checkBodyHeaders() else { return }
+    bodyReader = RequestBodyReader(endpoint: endpoint)
+    if endsRequest { requestEndReceived() }
+  }
+
+  /// Finds the caller by its key, with the connection's memory of its last key: a busy client is hashed once.
+  private func identify() -> Bool {
+    let policy = worker.policy
+    guard policy.version > 0 else {
+      // Without a configuration no key is known, and none is wrong.
+      refuse(.notReady)
+      return false
+    }
+    guard let key = presentedKey() else {
+      refuse(.missingKey)
+      return false
+    }
+    let memory = client?.connectionMemory as? CallerMemory
+    if let memory, let remembered = memory.recall(key, policy: policy, now: startedAtWallClock) {
+      caller = remembered
+    } else {
+      guard APIKey.isWellFormed(key) else {
+        refuse(.malformedKey)
+        return false
+      }
+      caller = policy.caller(KeyDigest(hashing: key), now: startedAtWallClock)
+      if let caller { memory?.remember(key, caller: caller, policy: policy) }
+    }
+    guard caller != nil else {
+      refuse(.unknownKey)
+      return false
+    }
+    self.policy = policy
+    return true
+  }
+
+  private func presentedKey() -> UnsafeRawBufferPointer? {
+    if let value = request.value(.authorization) {
+      guard value.count > 7, UnsafeRawBufferPointer(rebasing: value[..<7]).equalsIgnoringCase("bearer ") else {
+        return nil
+      }
+      return trimmed(value, 7, value.count)
+    }
+    return request.value(.xAPIKey)
+  }
+
+  private func checkBodyHeaders() -> Bool {
+    if let type = request.value(.contentType), !isJSON(type) {
+      refuse(.unsupportedContentType)
+      return false
+    }
+    if let coding = request.value(.contentEncoding), !coding.equalsIgnoringCase("identity") {
+      refuse(.unsupportedContentEncoding)
+      return false
+    }
+    if let length = request.value(.contentLength)?.decimal, length > worker.limits.requestBodyBytes {
+      refuse(.bodyTooLarge(limit: worker.limits.requestBodyBytes))
+      return false
+    }
+    return true
+  }
+
+  // MARK: Body
+
+  package override func requestBodyReceived(_ bytes: UnsafeRawBufferPointer) {
+    lastProgress = worker.loop.now
+    receivedBytes += bytes.count
+    uncreditedBytes += bytes.count
+    guard phase == .reading, receivedBytes <= worker.limits.requestBodyBytes, bodyFault == nil else { return }
+    body.append(bytes)
+    if case .invalid(let fault) = bodyReader.consume(bytes) { bodyFault = fault }
+  }
+
+  package override func requestBodyProgressed() {
+    // The body is held until it is whole, so the client's window is opened at once; what is held has its own limit.
+    client?.credit(self, uncreditedBytes)
+    uncreditedBytes = 0
+    guard phase == .reading else {
+      // An answer has gone already. A client that sends on regardless is cut off in the end.
+      if receivedBytes > 2 * worker.limits.requestBodyBytes { client?.abort(self) }
+      return
+    }
+    if receivedBytes > worker.limits.requestBodyBytes {
+      refuse(.bodyTooLarge(limit: worker.limits.requestBodyBytes))
+    } else if let bodyFault {
+      refuse(.body(bodyFault))
+    }
+  }
+
+  package override func requestEndReceived() {
+    guard phase == .reading else { return }
+    worker.counters.add(.requestBytes, UInt64(receivedBytes))
+    if case .invalid(let fault) = bodyReader.finish() { return refuse(.body(fault)) }
+    chooseRoute()
+  }
+
+  private func chooseRoute() {
+    guard let policy, let caller else { return refuse(.badRequest) }
+    let decision = bodyReader.withModel { policy.models.route($0, dialect) }
+    switch decision {
+    case .offers(let range):
+      let permit = Permit(caller: caller)
+      route = Route(permit: permit, offers: range)
+      attempt()
+    case .otherDialect: bodyReader.withModel { refuse(.modelInOtherDialect($0)) }
+    case .unknownModel: bodyReader.withModel { refuse(.modelNotFound($0)) }
+    }
+  }
+
+  // MARK: The client's end
+
+  package override func clientClosed() {
+    guard !isRecorded || phase != .done else { return finishIfDetached() }
+    if outcome == nil || outcome == .completed { outcome = .clientGone }
+    letGoOfUpstream()
+    writeRecord()
+    phase = .done
+    finishIfDetached()
+  }
+
+  // MARK: What the transport reports, told on to the stage it belongs to
+
+  package override func upstreamStarted(on session: any UpstreamSide) { noteStarted() }
+  package override func upstreamHeadReceived(status: Int, endsAnswer: Bool) { takeAnswerHead(status: status) }
+  package override func upstreamBodyReceived(_ bytes: UnsafeRawBufferPointer) { readAnswerBody(bytes) }
+  package override func upstreamBodyProgressed() { passAnswerBodyOn() }
+  package override func upstreamEndReceived() { takeAnswerEnd() }
+  package override func upstreamFailed(_ failure: UpstreamFailure) { attemptFailed(failure) }
+  package override func answerTaken(_ count: Int) { noteAnswerTaken(count) }
+  package override func answerFinishing() { settle() }
+
+  package override func upstreamClosed() {
+    upstream = nil
+    finishIfDetached()
+  }
+
+  func letGoOfUpstream() {
+    if isWaitingForConnection {
+      isWaitingForConnection = false
+      currentPool?.abandon(self)
+    }
+    if let upstream {
+      self.upstream = nil
+      upstream.cancel(self)
+    }
+  }
+
+  func finishIfDetached() {
+    if client == nil, upstream == nil, !isWaitingForConnection { worker.forget(self) }
+  }
+
+  // MARK: Limits on time
+
+  func sweep(now: Int64) {
+    let limits = worker.limits
+    if now - startedAt > limits.exchangeMicroseconds { return timeOut(.exchangeTimeout) }
+    switch phase {
+    case .reading:
+      if now - lastProgress > limits.bodyGapMicroseconds { refuse(.requestTimeout) }
+    case .attempting:
+      if now - lastProgress > limits.firstByteMicroseconds { timeOut(.upstreamTimeout) }
+    case .answering:
+      if !answerBody.isEmpty, now - max(lastTaken, lastProgress) > limits.slowReaderMicroseconds {
+        client?.abort(self)
+      } else if answerBody.isEmpty, !answerEnded, now - lastProgress > limits.chunkGapMicroseconds {
+        timeOut(.upstreamTimeout)
+      }
+    case .done: break
+    }
+  }
+
+  private func timeOut(_ fault: EdgeFault) {
+    outcome = .upstreamTimeout
+    letGoOfUpstream()
+    breakOff(fault)
+  }
+}
+
+/// The proof that a caller's limits admit the exchange. Limits and budgets come with a later change; until then every
+/// caller is admitted.
+struct Permit {
+  let caller: Caller
+}
+
+/// The offers that an admitted exchange may use, in order.
+struct Route {
+  let permit: Permit
+  let offers: Range<Int>
+  var next: Int
+
+  init(permit: Permit, offers: Range<Int>) {
+    self.permit = permit
+    self.offers = offers
+    next = offers.lowerBound
+  }
+}
+
+/// The key that a connection presented last, and whose it is.
+package final class CallerMemory: ConnectionMemory {
+  private var key = ByteQueue()
+  private var caller: Caller?
+  private weak var policy: PolicyTables?
+
+  func recall(_ presented: UnsafeRawBufferPointer, policy: PolicyTables, now: Int64) -> Caller? {
+    // Another policy may have withdrawn the key.
+    guard let caller, self.policy === policy, caller.expiresAt > now else { return nil }
+    let known = key.readable
+    guard known.count == presented.count, let left = known.baseAddress, let right = presented.baseAddress else {
+      return nil
+    }
+    var difference: UInt8 = 0
+    for index in 0..<known.count {
+      difference |= left.load(fromByteOffset: index, as: UInt8.self) ^ right.load(fromByteOffset: index, as: UInt8.self)
+    }
+    return difference == 0 ? caller : nil
+  }
+
+  func remember(_ presented: UnsafeRawBufferPointer, caller: Caller, policy: PolicyTables) {
+    key.release()
+    key.append(presented)
+    self.caller = caller
+    self.policy = policy
+  }
+}
+
+/// Whether a content type is JSON, whatever its parameters.
+func isJSON(_ type: UnsafeRawBufferPointer) -> Bool {
+  var end = 0
+  while end < type.count, type[end] != UInt8(ascii: ";") { end += 1 }
+  let essence = trimmed(type, 0, end)
+  return essence.equalsIgnoringCase("application/json")
+    || (essence.count > 17 && UnsafeRawBufferPointer(rebasing: essence[..<12]).equalsIgnoringCase("application/")
+      && UnsafeRawBufferPointer(rebasing: essence[(essence.count - 5)...]).equalsIgnoringCase("+json"))
+}

@@ -1,0 +1,123 @@
+// Which fields of a head go on to the other side, and which the edge sets itself. Unknown fields pass untouched; fields
+// of one hop, credentials, the client's address and the provider's account do not.
+
+import Glibc
+import StraitProtocol
+
+enum ForwardedHeaders {
+  /// The head for an upstream.
+  /// - Parameters:
+  ///   - query: from the question mark on, or empty
+  ///   - bodyCount: bytes of the body as the upstream will get it
+  static func writeRequest(
+    _ request: borrowing HeaderBlock, to upstream: UpstreamEntry, path: StaticString, query: UnsafeRawBufferPointer,
+    bodyCount: Int, into head: inout HeaderBlock
+  ) {
+    head.removeAll()
+    head.append(.method, ":method", "POST")
+    head.append(.scheme, ":scheme", upstream.origin.isSecure ? "https" : "http")
+    upstream.origin.authority.withUnsafeBytes { head.append(.authority, ":authority", $0) }
+    appendPath(upstream, path, query, into: &head)
+    var index = 0
+    while index < request.count {
+      if mayPass(request: request[index].name), !isNominated(index, in: request) {
+        head.append(request[index].name, request.nameBytes(index), request.valueBytes(index))
+      }
+      index += 1
+    }
+    head.append(.acceptEncoding, "accept-encoding", "identity")
+    head.append(.contentLength, "content-length", number: bodyCount)
+    appendCredential(upstream, into: &head)
+  }
+
+  /// The fields of an upstream's answer that go on to the client.
+  /// - Parameter keepsLength: the body goes on with the length that the upstream gave
+  static func appendAnswer(_ answer: borrowing HeaderBlock, keepsLength: Bool, into head: inout HeaderBlock) {
+    var index = 0
+    while index < answer.count {
+      let name = answer[index].name
+      if mayPass(answer: name) || (keepsLength && name == .contentLength), !isNominated(index, in: answer) {
+        head.append(name, answer.nameBytes(index), answer.valueBytes(index))
+      }
+      index += 1
+    }
+  }
+
+  private static func mayPass(request name: HeaderName) -> Bool {
+    switch name {
+    case .other, .anthropicVersion, .contentType, .date, .via, .xRequestID: true
+    default: false
+    }
+  }
+
+  private static func mayPass(answer name: HeaderName) -> Bool {
+    switch name {
+    case .other, .contentEncoding, .contentType, .date, .retryAfter, .server, .via, .anthropicVersion: true
+    default: false
+    }
+  }
+
+  /// Whether `connection` names the field as one of this hop (RFC 9110, section 7.6.1).
+  private static func isNominated(_ index: Int, in block: borrowing HeaderBlock) -> Bool {
+    guard let list = block.value(.connection) else { return false }
+    let name = block.nameBytes(index)
+    var start = 0
+    while start < list.count {
+      var end = start
+      while end < list.count, list[end] != UInt8(ascii: ",") { end += 1 }
+      if trimmed(list, start, end).equalsIgnoringCase(name) { return true }
+      start = end + 1
+    }
+    return false
+  }
+
+  private static func appendPath(
+    _ upstream: UpstreamEntry, _ path: StaticString, _ query: UnsafeRawBufferPointer, into head: inout HeaderBlock
+  ) {
+    if upstream.pathPrefix.isEmpty, query.isEmpty {
+      head.append(.path, ":path", path)
+      return
+    }
+    let count = upstream.pathPrefix.count + path.utf8CodeUnitCount + query.count
+    withUnsafeTemporaryAllocation(byteCount: count, alignment: 1) { space in
+      space.copyBytes(from: upstream.pathPrefix)
+      let middle = UnsafeMutableRawBufferPointer(rebasing: space[upstream.pathPrefix.count...])
+      middle.copyMemory(from: UnsafeRawBufferPointer(path))
+      UnsafeMutableRawBufferPointer(rebasing: middle[path.utf8CodeUnitCount...]).copyMemory(from: query)
+      head.append(.path, ":path", UnsafeRawBufferPointer(space))
+    }
+  }
+
+  private static func appendCredential(_ upstream: UpstreamEntry, into head: inout HeaderBlock) {
+    let secret = upstream.credential.bytes
+    switch upstream.credentialStyle {
+    case .bearer:
+      withUnsafeTemporaryAllocation(byteCount: 7 + secret.count, alignment: 1) { space in
+        space.copyMemory(from: UnsafeRawBufferPointer("Bearer "))
+        UnsafeMutableRawBufferPointer(rebasing: space[7...]).copyBytes(from: secret)
+        head.append(.authorization, "authorization", UnsafeRawBufferPointer(space))
+        space.withMemoryRebound(to: UInt8.self) { $0.update(repeating: 0) }
+      }
+    case .apiKey:
+      secret.withUnsafeBytes { head.append(.xAPIKey, "x-api-key", $0) }
+    default: break
+    }
+  }
+}
+
+/// The part of the bytes between two positions without spaces and tabs at its ends.
+func trimmed(_ bytes: UnsafeRawBufferPointer, _ start: Int, _ end: Int) -> UnsafeRawBufferPointer {
+  var first = start
+  var last = end
+  while first < last, bytes[first] == 0x20 || bytes[first] == 0x09 { first += 1 }
+  while last > first, bytes[last - 1] == 0x20 || bytes[last - 1] == 0x09 { last -= 1 }
+  return UnsafeRawBufferPointer(rebasing: bytes[first..<last])
+}
+
+extension UnsafeRawBufferPointer {
+  fileprivate func equalsIgnoringCase(_ other: UnsafeRawBufferPointer) -> Bool {
+    guard count == other.count else { return false }
+    for index in 0..<count where asciiLowercase(self[index]) != asciiLowercase(other[index]) { return false }
+    return true
+  }
+}

@@ -1,0 +1,270 @@
+// One core's share of the edge: a loop, its listener, its clients, its exchanges and its connections to upstreams.
+// Nothing in it is shared; other threads talk to it through its `WorkerHandle`.
+
+import Glibc
+import StraitProtocol
+import Synchronization
+
+/// The part of a worker that other threads may hold.
+package final class WorkerHandle: Sendable {
+  package let counters = Counters()
+  let waker: LoopWaker
+  private let mailbox = Mutex<[@Sendable (Worker) -> Void]>([])
+
+  package init() throws {
+    waker = try LoopWaker()
+  }
+
+  /// Has the worker's thread run `job` soon.
+  package func post(_ job: @escaping @Sendable (Worker) -> Void) {
+    mailbox.withLock { $0.append(job) }
+    waker.wake()
+  }
+
+  fileprivate func takeJobs() -> [@Sendable (Worker) -> Void] {
+    mailbox.withLock { jobs in
+      defer { jobs = [] }
+      return jobs
+    }
+  }
+}
+
+package final class Worker: RequestReceiver, ConnectionOwner {
+  let loop: EventLoop
+  let handle: WorkerHandle
+  let counters: Counters
+  let settings: EdgeSettings
+  let sink: any UsageSink
+  let edgeName: [UInt8]
+  var limits: RelayLimits { settings.limits }
+  private(set) var policy: PolicyTables
+  var random = FastRandom()
+
+  private let resolver: Resolver
+  private var tls: TLSContext
+  private var listener: Listener?
+  private var admin: AdminPort?
+  private var pools = [UpstreamID: (entry: UpstreamEntry, pool: UpstreamPool)]()
+  private var retiredPools = [UpstreamPool]()
+  private var connections = ContiguousArray<Connection>()
+  private var exchanges = ContiguousArray<Exchange>()
+  private var drainsAt: Int64?
+  private var stopsAt: Int64 = .max
+
+  package init(
+    settings: EdgeSettings, handle: WorkerHandle, tls: TLSContext, policy: PolicyTables, sink: any UsageSink,
+    resolver: Resolver
+  ) throws {
+    self.settings = settings
+    self.handle = handle
+    self.tls = tls
+    self.policy = policy
+    self.sink = sink
+    self.resolver = resolver
+    counters = handle.counters
+    edgeName = Array(settings.edgeName.utf8)
+    loop = try EventLoop(waker: handle.waker)
+    adopt(policy)
+    loop.onWake = { [unowned self] in
+      for job in handle.takeJobs() { job(self) }
+    }
+    loop.onSweep = { [unowned self] in sweep() }
+    listener = try Listener(address: settings.listen, loop: loop) { [unowned self] in accept($0) }
+  }
+
+  package func run() {
+    loop.run()
+  }
+
+  /// Serves the edge's admin port from this worker's loop.
+  package func serveAdmin(_ address: SocketAddress, _ facts: AdminFacts) throws {
+    admin = try AdminPort(address: address, facts: facts, loop: loop)
+  }
+
+  // MARK: Configuration
+
+  /// Takes on a new configuration. Exchanges under way end with the one they began with.
+  package func adopt(_ tables: PolicyTables) {
+    policy = tables
+    var next = [UpstreamID: (entry: UpstreamEntry, pool: UpstreamPool)]()
+    for entry in tables.upstreams {
+      if let known = pools.removeValue(forKey: entry.id), known.entry.sharesConnections(with: entry) {
+        next[entry.id] = (entry, known.pool)
+      } else {
+        next[entry.id] = (entry, makePool(entry))
+      }
+    }
+    for (_, old) in pools {
+      old.pool.retire()
+      retiredPools.append(old.pool)
+    }
+    pools = next
+  }
+
+  func pool(_ upstream: UpstreamEntry) -> UpstreamPool? {
+    pools[upstream.id]?.pool
+  }
+
+  private func makePool(_ entry: UpstreamEntry) -> UpstreamPool {
+    let choice: UpstreamProtocolChoice =
+      switch entry.protocolChoice {
+      case .http2: .http2
+      case .negotiated: .negotiated
+      default: .http1
+      }
+    let id = entry.id
+    return UpstreamPool(
+      host: entry.origin.host, port: entry.origin.port, choice: choice, tls: entry.tls, loop: loop,
+      limits: limits.upstream
+    ) { [resolver, handle] pool in
+      let target = pool.hostToResolve
+      resolver.resolve(target.host, port: target.port) { addresses in
+        handle.post { $0.pools[id]?.pool.resolved(addresses) }
+      }
+    }
+  }
+
+  /// Serves new connections with another certificate; those that stand keep theirs.
+  package func use(_ tls: TLSContext) {
+    self.tls = tls
+  }
+
+  // MARK: Connections
+
+  private func accept(_ descriptor: Int32) {
+    guard connections.count < limits.connections,
+      let session = TLSSession(server: tls, loop: loop.buffers)
+    else {
+      counters.add(.connectionsRefused)
+      close(descriptor)
+      return
+    }
+    counters.add(.connectionsAccepted)
+    do {
+      let connection = try Connection(
+        descriptor: descriptor, connecting: false, tls: session, loop: loop, owner: self,
+        handshakeTimeoutMicroseconds: limits.handshakeMicroseconds)
+      connection.slot = connections.count
+      connections.append(connection)
+      counters.set(.connectionsOpen, connections.count)
+    } catch {
+      counters.add(.connectionsRefused)
+    }
+  }
+
+  package func connectionOpened(
+    _ connection: Connection, negotiated: TLSSession.NegotiatedProtocol
+  ) -> Session? {
+    counters.add(.handshakes)
+    if connection.resumedTLS { counters.add(.handshakesResumed) }
+    let memory = CallerMemory()
+    if negotiated == .http2 {
+      return try? HTTP2ServerSession(
+        connection: connection, limits: limits.http2, idleTimeoutMicroseconds: limits.idleMicroseconds,
+        memory: memory, receiver: self)
+    }
+    return HTTP1ServerSession(
+      connection: connection, limits: limits.http1, idleTimeoutMicroseconds: limits.idleMicroseconds,
+      memory: memory, receiver: self)
+  }
+
+  package func connectionClosed(_ connection: Connection, reason: ConnectionEnd) {
+    if connection.session == nil { counters.add(.handshakesFailed) }
+    let last = connections.removeLast()
+    if connection.slot < connections.count {
+      connections[connection.slot] = last
+      last.slot = connection.slot
+    }
+    counters.set(.connectionsOpen, connections.count)
+  }
+
+  // MARK: Exchanges
+
+  package func makeStream(on client: any ClientSide) -> RelayedStream? {
+    let exchange = Exchange(worker: self)
+    exchange.slot = exchanges.count
+    exchanges.append(exchange)
+    counters.set(.exchangesActive, exchanges.count)
+    return exchange
+  }
+
+  func forget(_ exchange: Exchange) {
+    guard exchange.slot >= 0 else { return }
+    loop.keepUntilTurnEnds(exchange)
+    let last = exchanges.removeLast()
+    if exchange.slot < exchanges.count {
+      exchanges[exchange.slot] = last
+      last.slot = exchange.slot
+    }
+    exchange.slot = -1
+    counters.set(.exchangesActive, exchanges.count)
+  }
+
+  // MARK: Time
+
+  private func sweep() {
+    let now = loop.now
+    // From the end, because what is looked at may leave the list, and the last takes its place.
+    for index in stride(from: exchanges.count - 1, through: 0, by: -1) where index < exchanges.count {
+      exchanges[index].sweep(now: now)
+    }
+    for index in stride(from: connections.count - 1, through: 0, by: -1) where index < connections.count {
+      connections[index].sweep(now: now)
+    }
+    for (_, known) in pools { known.pool.sweep(now: now) }
+    for pool in retiredPools { pool.sweep(now: now) }
+    retiredPools.removeAll { $0.connectionCount == 0 }
+    admin?.sweep(now: now)
+    counters.set(.upstreamConnections, pools.values.reduce(0) { $0 + $1.pool.connectionCount })
+    continueDrain(now)
+  }
+
+  // MARK: Ending
+
+  /// Takes no more clients, lets exchanges end within the window, then stops the loop.
+  package func drain(windowMicroseconds: Int64) {
+    guard drainsAt == nil else { return }
+    drainsAt = loop.now
+    stopsAt = loop.now + windowMicroseconds
+    listener?.close()
+    for connection in connections {
+      (connection.session as? HTTP2ServerSession)?.drain()
+      (connection.session as? HTTP1ServerSession)?.drain()
+    }
+  }
+
+  private func continueDrain(_ now: Int64) {
+    guard drainsAt != nil else { return }
+    if exchanges.isEmpty && connections.isEmpty || now >= stopsAt { finish() }
+  }
+
+  private func finish() {
+    for exchange in exchanges where exchange.outcome == nil { exchange.outcome = .edgeStopped }
+    for connection in Array(connections) { connection.close() }
+    admin?.close()
+    loop.stop()
+  }
+}
+
+/// xoshiro256**: request ids need to be unlike each other, not hard to guess, and a system call for each would cost.
+struct FastRandom: RandomNumberGenerator {
+  private var state: (UInt64, UInt64, UInt64, UInt64)
+
+  init() {
+    var system = SystemRandomNumberGenerator()
+    state = (system.next() | 1, system.next(), system.next(), system.next())
+  }
+
+  mutating func next() -> UInt64 {
+    let product = state.1 &* 5
+    let result = (product << 7 | product >> 57) &* 9
+    let shifted = state.1 << 17
+    state.2 ^= state.0
+    state.3 ^= state.1
+    state.1 ^= state.2
+    state.0 ^= state.3
+    state.2 ^= shifted
+    state.3 = state.3 << 45 | state.3 >> 19
+    return result
+  }
+}

@@ -1,0 +1,355 @@
+// One socket with or without TLS, and the session that speaks over it. It moves bytes; it knows no HTTP.
+
+import CLinux
+import Glibc
+
+/// What speaks a protocol over a connection. All calls come from the loop's thread.
+package class Session {
+  package init() {}
+
+  /// Bytes from the peer. They are the loop's: what is needed later must be copied.
+  package func receive(_ bytes: UnsafeRawBufferPointer) { preconditionFailure("a session receives") }
+
+  /// The peer will send no more.
+  package func receiveEnd() { preconditionFailure("a session is told of the peer's end") }
+
+  /// Puts bytes for the peer into `space` and says how many; 0 when there is nothing to send now.
+  package func produce(into space: UnsafeMutableRawBufferPointer) -> Int { preconditionFailure("a session produces") }
+
+  /// The connection is gone; nothing more can be received or sent.
+  package func connectionClosed() { preconditionFailure("a session is told of the connection's end") }
+
+  /// Looks at limits on time.
+  package func sweep(now: Int64) {}
+}
+
+/// Who made a connection, and wants to know what becomes of it.
+package protocol ConnectionOwner: AnyObject {
+  /// The transport is ready; what is to be spoken on it?
+  func connectionOpened(_ connection: Connection, negotiated: TLSSession.NegotiatedProtocol) -> Session?
+  /// Called once, after the session has been told.
+  func connectionClosed(_ connection: Connection, reason: ConnectionEnd)
+}
+
+package enum ConnectionEnd {
+  case connectFailed
+  case handshakeFailed
+  case handshakeTimeout
+  case peerClosed
+  case failed
+  case closedHere
+}
+
+package final class Connection: EventSource {
+  private enum Phase {
+    /// Can transition to: handshaking, open, closed.
+    case connecting
+    /// Can transition to: open, closed.
+    case handshaking
+    /// Can transition to: closing, closed.
+    case open
+    /// What is queued is sent, then the connection is closed. Can transition to: closed.
+    case closing
+    case closed
+  }
+
+  /// How much one connection may send in one turn before the others have theirs.
+  private static let flushesPerTurn = 4
+
+  package let loop: EventLoop
+  package private(set) var session: Session?
+  package var isDirty = false
+  /// When the peer last took or gave bytes, monotonic microseconds.
+  package private(set) var lastActivity: Int64
+  package private(set) var bytesReceived: UInt64 = 0
+  package private(set) var bytesSent: UInt64 = 0
+  /// Where the owner keeps it in its list.
+  package var slot = -1
+  package private(set) var resumedTLS = false
+  /// The moment from which the kernel has refused bytes that wait; 0 while it takes them.
+  package private(set) var blockedSince: Int64 = 0
+
+  private let owner: ConnectionOwner
+  private let descriptor: Int32
+  private var tls: TLSSession?
+  private var phase: Phase
+  private var unsent = ByteQueue()
+  private var readingPaused = false
+  private var interest: UInt32
+  private let openedAt: Int64
+  private let handshakeTimeoutMicroseconds: Int64
+
+  /// - Parameters:
+  ///   - descriptor: a non-blocking socket, owned from here on
+  ///   - connecting: whether `connect` is still under way
+  package init(
+    descriptor: Int32, connecting: Bool, tls: consuming TLSSession?, loop: EventLoop, owner: ConnectionOwner,
+    handshakeTimeoutMicroseconds: Int64
+  ) throws {
+    self.descriptor = descriptor
+    self.loop = loop
+    self.owner = owner
+    self.handshakeTimeoutMicroseconds = handshakeTimeoutMicroseconds
+    phase = connecting ? .connecting : .handshaking
+    self.tls = tls
+    interest = connecting ? EPOLLOUT.rawValue : EPOLLIN.rawValue
+    lastActivity = loop.now
+    openedAt = loop.now
+    super.init()
+    do {
+      try loop.add(self, descriptor: descriptor, events: interest)
+    } catch {
+      phase = .closed
+      Glibc.close(descriptor)
+      throw error
+    }
+    if phase == .handshaking, self.tls == nil { becomeOpen() }
+  }
+
+  package var isOpen: Bool { phase == .open }
+  package var isClosed: Bool { phase == .closed }
+
+  // MARK: For the session
+
+  /// Has the session asked for bytes at the end of the turn.
+  package func needsFlush() {
+    if phase == .open || phase == .closing { loop.needsFlush(self) }
+  }
+
+  package func pauseReading() {
+    guard !readingPaused else { return }
+    readingPaused = true
+    updateInterest()
+  }
+
+  package func resumeReading() {
+    guard readingPaused else { return }
+    readingPaused = false
+    updateInterest()
+  }
+
+  /// Sends what the session still produces, then closes.
+  package func closeAfterFlush() {
+    guard phase == .open else { return }
+    phase = .closing
+    loop.needsFlush(self)
+  }
+
+  /// Closes now; what was not sent is lost.
+  package func close(_ reason: ConnectionEnd = .closedHere) {
+    guard phase != .closed else { return }
+    phase = .closed
+    loop.remove(descriptor: descriptor)
+    Glibc.close(descriptor)
+    unsent.release()
+    loop.keepUntilTurnEnds(self)
+    session?.connectionClosed()
+    owner.connectionClosed(self, reason: reason)
+  }
+
+  /// Looks at the limits on time.
+  package func sweep(now: Int64) {
+    if phase == .connecting || phase == .handshaking {
+      if now - openedAt > handshakeTimeoutMicroseconds { close(.handshakeTimeout) }
+      return
+    }
+    session?.sweep(now: now)
+  }
+
+  // MARK: Events
+
+  package override func ready(_ events: UInt32) {
+    if phase == .connecting {
+      finishConnecting()
+      return
+    }
+    if events & (EPOLLIN.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 { receive() }
+    if phase != .closed, events & EPOLLOUT.rawValue != 0 { flush() }
+  }
+
+  private func finishConnecting() {
+    var failure: Int32 = 0
+    var size = socklen_t(MemoryLayout<Int32>.size)
+    getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &failure, &size)
+    guard failure == 0 else {
+      close(.connectFailed)
+      return
+    }
+    phase = .handshaking
+    interest = 0
+    updateInterest()
+    if tls == nil { becomeOpen() } else { shakeHands() }
+  }
+
+  private func receive() {
+    let space = loop.buffers.received
+    let count = recv(descriptor, space.baseAddress, space.count, 0)
+    guard count > 0 else {
+      if count == 0 { peerEnded() } else if !wouldBlock() { close(.failed) }
+      return
+    }
+    lastActivity = loop.now
+    bytesReceived &+= UInt64(count)
+    let bytes = UnsafeRawBufferPointer(rebasing: space[..<count])
+    guard tls != nil else {
+      session?.receive(bytes)
+      return
+    }
+    tls?.offer(bytes)
+    if phase == .handshaking { shakeHands() }
+    if phase == .open || phase == .closing { decrypt() }
+  }
+
+  private func shakeHands() {
+    guard let step = tls?.handshake() else { return }
+    guard sendRecords() else { return }
+    switch step {
+    case .done:
+      resumedTLS = tls?.resumed ?? false
+      becomeOpen()
+    case .needsInput: break
+    case .ended, .failed: close(.handshakeFailed)
+    }
+  }
+
+  private func becomeOpen() {
+    phase = .open
+    session = owner.connectionOpened(self, negotiated: tls?.negotiated ?? .none)
+    if session == nil { close(.handshakeFailed) } else { loop.needsFlush(self) }
+  }
+
+  private func decrypt() {
+    let space = loop.buffers.plain
+    while phase == .open || phase == .closing {
+      var count = 0
+      guard let step = tls?.read(into: space, count: &count) else { return }
+      switch step {
+      case .done:
+        session?.receive(UnsafeRawBufferPointer(rebasing: space[..<count]))
+      case .needsInput:
+        _ = sendRecords()
+        return
+      case .ended:
+        guard sendRecords() else { return }
+        peerEnded()
+        return
+      case .failed:
+        _ = sendRecords()
+        close(.failed)
+        return
+      }
+    }
+  }
+
+  private func peerEnded() {
+    guard phase == .open, let session else {
+      close(.peerClosed)
+      return
+    }
+    // Reading on would report the end over and over.
+    pauseReading()
+    session.receiveEnd()
+  }
+
+  // MARK: Sending
+
+  /// Sends what the session has to say, as much as one turn allows and the kernel takes.
+  func flush() {
+    guard phase == .open || phase == .closing, let session else { return }
+    guard unsent.isEmpty || sendUnsent() else { return }
+    var rounds = 0
+    while rounds < Self.flushesPerTurn {
+      rounds += 1
+      let space = loop.buffers.plain
+      let count = session.produce(into: space)
+      guard phase != .closed else { return }
+      if count == 0 {
+        if phase == .closing { finishClosing() }
+        return
+      }
+      let bytes = UnsafeRawBufferPointer(rebasing: space[..<count])
+      if tls != nil {
+        guard tls?.write(bytes) == true else {
+          close(.failed)
+          return
+        }
+        guard sendRecords() else { return }
+      } else if !send(bytes) {
+        return
+      }
+    }
+    // There may be more: the next turn goes on.
+    loop.needsFlush(self)
+  }
+
+  private func finishClosing() {
+    tls?.shutdown()
+    if sendRecords() { close(.closedHere) }
+  }
+
+  /// - Returns: whether all is with the kernel
+  private func sendRecords() -> Bool {
+    guard let bytes = tls?.output, bytes.count > 0 else { return true }
+    let sent = unsent.isEmpty ? send(bytes) : keep(bytes)
+    tls?.outputTaken()
+    return sent
+  }
+
+  private func keep(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    unsent.append(bytes)
+    return false
+  }
+
+  private func send(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    let count = Glibc.send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+    if count < 0 {
+      guard wouldBlock() else {
+        close(.failed)
+        return false
+      }
+    } else {
+      bytesSent &+= UInt64(count)
+      lastActivity = loop.now
+      if count == bytes.count { return true }
+    }
+    unsent.append(UnsafeRawBufferPointer(rebasing: bytes[max(0, count)...]))
+    blockedSince = loop.now
+    updateInterest()
+    return false
+  }
+
+  private func sendUnsent() -> Bool {
+    let bytes = unsent.readable
+    let count = Glibc.send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+    guard count >= 0 else {
+      if !wouldBlock() { close(.failed) }
+      return false
+    }
+    bytesSent &+= UInt64(count)
+    lastActivity = loop.now
+    unsent.consume(count)
+    guard unsent.isEmpty else {
+      blockedSince = loop.now
+      return false
+    }
+    unsent.release()
+    blockedSince = 0
+    updateInterest()
+    return true
+  }
+
+  private func wouldBlock() -> Bool {
+    let code = strait_errno()
+    return code == EAGAIN || code == EINTR
+  }
+
+  private func updateInterest() {
+    guard phase != .closed, phase != .connecting else { return }
+    var wanted: UInt32 = 0
+    if !readingPaused { wanted |= EPOLLIN.rawValue }
+    if !unsent.isEmpty { wanted |= EPOLLOUT.rawValue }
+    guard wanted != interest else { return }
+    interest = wanted
+    loop.change(self, descriptor: descriptor, events: wanted)
+  }
+}

@@ -1,0 +1,210 @@
+// One thread's epoll loop. A turn takes all ready events first and then flushes the connections that have something to
+// say, so that many small answers leave in few records and few system calls.
+
+import CLinux
+import Glibc
+import Synchronization
+
+/// Something with a descriptor in the loop.
+package class EventSource {
+  package init() {}
+
+  /// - Parameter events: `EPOLLIN`, `EPOLLOUT`, … as epoll gave them
+  package func ready(_ events: UInt32) {
+    preconditionFailure("an event source answers its events")
+  }
+}
+
+package struct SystemCallError: Error, CustomStringConvertible {
+  package let call: StaticString
+  package let code: Int32
+
+  package init(_ call: StaticString, _ code: Int32 = strait_errno()) {
+    self.call = call
+    self.code = code
+  }
+
+  package var description: String { "\(call): \(String(cString: strerror(code)))" }
+}
+
+package final class EventLoop {
+  /// Events taken in one turn at the most.
+  private static let eventsPerTurn = 256
+  /// How often limits on time are looked at.
+  private static let sweepIntervalMicroseconds: Int64 = 250_000
+
+  package let buffers: LoopBuffers
+  /// Monotonic time at the start of the turn, in microseconds.
+  package private(set) var now: Int64
+  /// Time since 1970 at the start of the turn, in microseconds.
+  package private(set) var wallClock: Int64
+  /// Called once a turn when another thread has called `wake`.
+  package var onWake: () -> Void = {}
+  /// Called every `sweepIntervalMicroseconds` or so.
+  package var onSweep: () -> Void = {}
+
+  private let epoll: Int32
+  private let waker: LoopWaker
+  private let events: UnsafeMutablePointer<epoll_event>
+  private var dirty = ContiguousArray<Connection>()
+  private var flushing = ContiguousArray<Connection>()
+  /// Objects that ended in this turn: kept until its end, because events and callers may still name them.
+  private var ended = ContiguousArray<AnyObject>()
+  private var nextSweep: Int64 = 0
+  private var stopped = false
+
+  package init(waker: LoopWaker) throws {
+    self.waker = waker
+    epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
+    guard epoll >= 0 else { throw SystemCallError("epoll_create1") }
+    events = .allocate(capacity: Self.eventsPerTurn)
+    buffers = LoopBuffers()
+    now = monotonicMicroseconds()
+    wallClock = wallClockMicroseconds()
+    guard strait_epoll_set(epoll, EPOLL_CTL_ADD, waker.descriptor, EPOLLIN.rawValue, nil) == 0 else {
+      throw SystemCallError("epoll_ctl")
+    }
+  }
+
+  deinit {
+    close(epoll)
+    events.deallocate()
+  }
+
+  // MARK: Registration
+
+  /// The source must stay alive until it has been removed and the turn has ended.
+  package func add(_ source: EventSource, descriptor: Int32, events: UInt32) throws {
+    let owner = Unmanaged.passUnretained(source).toOpaque()
+    guard strait_epoll_set(epoll, EPOLL_CTL_ADD, descriptor, events, owner) == 0 else {
+      throw SystemCallError("epoll_ctl")
+    }
+  }
+
+  package func change(_ source: EventSource, descriptor: Int32, events: UInt32) {
+    _ = strait_epoll_set(epoll, EPOLL_CTL_MOD, descriptor, events, Unmanaged.passUnretained(source).toOpaque())
+  }
+
+  package func remove(descriptor: Int32) {
+    _ = strait_epoll_set(epoll, EPOLL_CTL_DEL, descriptor, 0, nil)
+  }
+
+  /// Has the connection flushed at the end of this turn.
+  package func needsFlush(_ connection: Connection) {
+    if connection.isDirty { return }
+    connection.isDirty = true
+    dirty.append(connection)
+  }
+
+  /// Keeps an object alive until the turn has ended.
+  package func keepUntilTurnEnds(_ object: AnyObject) {
+    ended.append(object)
+  }
+
+  // MARK: Running
+
+  package func run() {
+    while !stopped {
+      turn()
+    }
+  }
+
+  package func stop() {
+    stopped = true
+  }
+
+  private func turn() {
+    let wait = dirty.isEmpty ? Int32(Self.sweepIntervalMicroseconds / 1000) : 0
+    let count = epoll_wait(epoll, events, Int32(Self.eventsPerTurn), wait)
+    now = monotonicMicroseconds()
+    wallClock = wallClockMicroseconds()
+    var index: Int32 = 0
+    while index < count {
+      if let owner = strait_epoll_owner(events, index) {
+        let mask = strait_epoll_events(events, index)
+        Unmanaged<EventSource>.fromOpaque(owner)._withUnsafeGuaranteedRef { $0.ready(mask) }
+      } else {
+        waker.acknowledge()
+        onWake()
+      }
+      index += 1
+    }
+    if now >= nextSweep {
+      nextSweep = now + Self.sweepIntervalMicroseconds
+      onSweep()
+    }
+    flushDirty()
+    if !ended.isEmpty { ended.removeAll(keepingCapacity: true) }
+  }
+
+  /// A flush can make other connections dirty (room for an upstream's bytes, a window to open): go on until none is,
+  /// but leave what only wants another share of the turn to the next.
+  private func flushDirty() {
+    var rounds = 0
+    while !dirty.isEmpty, rounds < 4 {
+      rounds += 1
+      swap(&dirty, &flushing)
+      for connection in flushing {
+        connection.isDirty = false
+        connection.flush()
+      }
+      flushing.removeAll(keepingCapacity: true)
+    }
+  }
+}
+
+/// Lets any thread end the wait of one loop.
+package final class LoopWaker: Sendable {
+  let descriptor: Int32
+
+  package init() throws {
+    descriptor = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
+    guard descriptor >= 0 else { throw SystemCallError("eventfd") }
+  }
+
+  deinit {
+    close(descriptor)
+  }
+
+  package func wake() {
+    var one: UInt64 = 1
+    _ = write(descriptor, &one, 8)
+  }
+
+  func acknowledge() {
+    var count: UInt64 = 0
+    _ = read(descriptor, &count, 8)
+  }
+}
+
+/// The memory that a loop lends to one connection at a time: what came from the kernel, plain bytes on their way in or
+/// out, and what goes to the kernel.
+package final class LoopBuffers {
+  /// One recv, and the plain bytes of one flush.
+  package static let size = 64 * 1024
+  /// The records of one flush: five of 16 KiB, each with its header and tag, and room for a handshake's flight.
+  package static let recordSize = size + 16 * 1024
+
+  package let received = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 64)
+  package let plain = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 64)
+  package let records = UnsafeMutableRawBufferPointer.allocate(byteCount: recordSize, alignment: 64)
+
+  deinit {
+    for buffer in [received, plain, records] {
+      strait_cleanse(buffer.baseAddress, buffer.count)
+      buffer.deallocate()
+    }
+  }
+}
+
+package func monotonicMicroseconds() -> Int64 {
+  var time = timespec()
+  clock_gettime(CLOCK_MONOTONIC, &time)
+  return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
+}
+
+package func wallClockMicroseconds() -> Int64 {
+  var time = timespec()
+  clock_gettime(CLOCK_REALTIME, &time)
+  return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
+}

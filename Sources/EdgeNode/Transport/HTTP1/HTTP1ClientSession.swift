@@ -1,0 +1,219 @@
+// A connection to an upstream that speaks HTTP/1.1: one exchange at a time.
+
+import StraitProtocol
+
+package final class HTTP1ClientSession: Session, UpstreamSide {
+  /// Bytes of an answer that the relay has not passed on before reading stops.
+  private static let answerWindow = 64 * 1024
+
+  package unowned let connection: Connection
+  package private(set) var idleSince: Int64
+
+  private let becameIdle: (HTTP1ClientSession) -> Void
+  private var stream: RelayedStream?
+  private var output = ByteQueue()
+  private var input = ByteQueue()
+  private var parser = HTTP1HeadParser(kind: .answer)
+  private var head = HTTP1Head()
+  private var framing = HTTP1BodyReader.done
+  private var keepsAlive = true
+  private var answersServed = 0
+  private var bytesOfAnswer = 0
+  private var uncredited = 0
+  private var isRetired = false
+
+  /// - Parameter becameIdle: the connection can take another exchange
+  package init(connection: Connection, becameIdle: @escaping (HTTP1ClientSession) -> Void) {
+    self.connection = connection
+    self.becameIdle = becameIdle
+    idleSince = connection.loop.now
+  }
+
+  package var isReusable: Bool { stream == nil && !connection.isClosed && keepsAlive && !isRetired }
+
+  /// Sends the stream's `forwarded` head and its body.
+  package func start(_ stream: RelayedStream) {
+    self.stream = stream
+    stream.upstream = self
+    stream.upstreamHeadDone = false
+    stream.upstreamEnded = false
+    bytesOfAnswer = 0
+    uncredited = 0
+    writeHead(stream.forwarded)
+    connection.needsFlush()
+    stream.upstreamStarted(on: self)
+  }
+
+  package func retire() {
+    isRetired = true
+    if stream == nil { connection.close() }
+  }
+
+  private func writeHead(_ head: borrowing HeaderBlock) {
+    if let method = head.value(.method), let path = head.value(.path), let authority = head.value(.authority) {
+      output.append(method)
+      output.append(" ")
+      output.append(path)
+      output.append(" HTTP/1.1\r\nhost: ")
+      output.append(authority)
+      output.append("\r\n")
+    }
+    var index = 0
+    while index < head.count {
+      let name = head[index].name
+      if name != .method, name != .path, name != .authority, name != .scheme {
+        output.append(head.nameBytes(index))
+        output.append(": ")
+        output.append(head.valueBytes(index))
+        output.append("\r\n")
+      }
+      index += 1
+    }
+    output.append("\r\n")
+  }
+
+  package override func produce(into space: UnsafeMutableRawBufferPointer) -> Int {
+    guard let base = space.baseAddress else { return 0 }
+    var used = min(output.count, space.count)
+    if used > 0, let bytes = output.readable.baseAddress {
+      base.copyMemory(from: bytes, byteCount: used)
+      output.consume(used)
+    }
+    guard let stream else { return used }
+    let count = min(stream.forwardedBody.count - stream.forwardedOffset, space.count - used)
+    if count > 0, let bytes = stream.forwardedBody.readable.baseAddress {
+      (base + used).copyMemory(from: bytes + stream.forwardedOffset, byteCount: count)
+      stream.forwardedOffset += count
+      used += count
+    }
+    return used
+  }
+
+  // MARK: Answers
+
+  package override func receive(_ bytes: UnsafeRawBufferPointer) {
+    guard stream != nil else {
+      // An upstream that speaks unasked cannot be trusted with the next request.
+      connection.close(.failed)
+      return
+    }
+    bytesOfAnswer += bytes.count
+    guard let stream, stream.upstreamHeadDone else {
+      input.append(bytes)
+      readHead()
+      return
+    }
+    readBody(bytes)
+  }
+
+  private func readHead() {
+    while let stream {
+      switch parser.parse(input.readable, into: &head) {
+      case .needMore: return
+      case .invalid: return fail(.malformed)
+      case .head(let length):
+        if head.status >= 100, head.status < 200 {
+          input.consume(length)
+          parser.reset()
+          if head.status == 101 { return fail(.malformed) }
+          continue
+        }
+        head.copyAnswer(input.readable, into: &stream.upstreamHead)
+        input.consume(length)
+        parser.reset()
+        keepsAlive = head.keepAlive
+        framing = HTTP1BodyReader(head.framing)
+        stream.upstreamHeadDone = true
+        let ends = framing.isDone
+        stream.upstreamHeadReceived(status: head.status, endsAnswer: ends)
+        if ends { return end() }
+        return readRest()
+      }
+    }
+  }
+
+  /// What came behind the head in the same bytes.
+  private func readRest() {
+    guard !input.isEmpty, stream != nil else { return }
+    var rest = ByteQueue()
+    swap(&rest, &input)
+    readBody(rest.readable)
+  }
+
+  private func readBody(_ bytes: UnsafeRawBufferPointer) {
+    var position = 0
+    while position < bytes.count, !framing.isDone, let stream {
+      switch framing.next(bytes, &position) {
+      case .payload(let range):
+        uncredited += range.count
+        stream.upstreamBodyReceived(UnsafeRawBufferPointer(rebasing: bytes[range]))
+      case .needMore, .end: break
+      case .invalid:
+        stream.upstreamBodyProgressed()
+        return fail(.malformed)
+      }
+    }
+    stream?.upstreamBodyProgressed()
+    guard stream != nil else { return }
+    if framing.isDone {
+      // Bytes beyond the answer belong to nothing that was asked.
+      if position < bytes.count { keepsAlive = false }
+      end()
+    } else if uncredited > Self.answerWindow {
+      connection.pauseReading()
+    }
+  }
+
+  private func end() {
+    guard let stream else { return }
+    let requestIsSent = output.isEmpty && stream.forwardedOffset == stream.forwardedBody.count
+    self.stream = nil
+    stream.upstreamEnded = true
+    stream.upstream = nil
+    answersServed += 1
+    idleSince = connection.loop.now
+    connection.resumeReading()
+    stream.upstreamEndReceived()
+    stream.upstreamClosed()
+    if keepsAlive, requestIsSent, !isRetired, !connection.isClosed { becameIdle(self) } else { connection.close() }
+  }
+
+  private func fail(_ failure: UpstreamFailure) {
+    guard let stream else { return }
+    self.stream = nil
+    stream.upstream = nil
+    connection.close(.failed)
+    stream.upstreamFailed(failure)
+  }
+
+  package override func receiveEnd() {
+    if let stream, stream.upstreamHeadDone, framing.endsWithConnection {
+      keepsAlive = false
+      end()
+      return
+    }
+    connection.close(.peerClosed)
+  }
+
+  package override func connectionClosed() {
+    guard let stream else { return }
+    self.stream = nil
+    stream.upstream = nil
+    let isStale = answersServed > 0 && bytesOfAnswer == 0
+    stream.upstreamFailed(isStale ? .staleConnection : .closed)
+  }
+
+  // MARK: UpstreamSide
+
+  package func credit(_ stream: RelayedStream, _ count: Int) {
+    uncredited -= count
+    if uncredited < Self.answerWindow / 2 { connection.resumeReading() }
+  }
+
+  package func cancel(_ stream: RelayedStream) {
+    guard self.stream === stream else { return }
+    self.stream = nil
+    stream.upstream = nil
+    connection.close()
+  }
+}

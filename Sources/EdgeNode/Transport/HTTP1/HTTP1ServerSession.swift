@@ -1,0 +1,270 @@
+// A client's HTTP/1.1 connection: one request at a time, in order; pipelined ones wait in the input.
+
+import StraitProtocol
+
+package struct HTTP1Limits: Sendable {
+  package var headTimeoutMicroseconds: Int64 = 10_000_000
+  /// Bytes of later requests that wait while one is answered.
+  package var pipelinedBytes = 64 * 1024
+  /// Bytes of a refused request that are read and thrown away so that the client gets to read its answer.
+  package var discardedBytes = 4 * 1024 * 1024
+
+  package init() {}
+}
+
+package final class HTTP1ServerSession: Session, ClientSide {
+  private enum Phase {
+    /// Can transition to: body, answering, closing.
+    case head
+    /// Can transition to: answering, head, closing.
+    case body
+    /// The request is whole; its answer is on the way. Can transition to: head, closing.
+    case answering
+    /// Nothing is read any more.
+    case closing
+  }
+
+  package let connectionMemory: ConnectionMemory
+  package var clientProtocol: ClientProtocolVersion { .http1 }
+
+  private unowned let connection: Connection
+  private let limits: HTTP1Limits
+  private let receiver: any RequestReceiver
+  private let idleTimeoutMicroseconds: Int64
+  private var phase = Phase.head
+  private var input = ByteQueue()
+  private var parser = HTTP1HeadParser(kind: .request)
+  private var head = HTTP1Head()
+  private var framing = HTTP1BodyReader.done
+  private var stream: RelayedStream?
+  private var keepsAlive = true
+  private var isHead = false
+  private var isHTTP10 = false
+  private var isDraining = false
+  private var discarded = 0
+  private var headBeganAt: Int64
+  private var idleSince: Int64
+  private var writer = HTTP1AnswerWriter()
+
+  package init(
+    connection: Connection, limits: HTTP1Limits, idleTimeoutMicroseconds: Int64, memory: ConnectionMemory,
+    receiver: any RequestReceiver
+  ) {
+    self.connection = connection
+    self.limits = limits
+    self.idleTimeoutMicroseconds = idleTimeoutMicroseconds
+    self.receiver = receiver
+    connectionMemory = memory
+    idleSince = connection.loop.now
+    headBeganAt = connection.loop.now
+  }
+
+  /// Ends the connection after the answer under way.
+  package func drain() {
+    isDraining = true
+    if stream == nil, phase == .head, input.isEmpty { close() }
+  }
+
+  // MARK: Session
+
+  package override func receive(_ bytes: UnsafeRawBufferPointer) {
+    guard phase != .closing else { return }
+    if phase == .head, input.isEmpty { headBeganAt = connection.loop.now }
+    input.append(bytes)
+    process()
+    if phase == .answering, input.count > limits.pipelinedBytes { connection.pauseReading() }
+  }
+
+  package override func receiveEnd() {
+    connection.close(.peerClosed)
+  }
+
+  package override func connectionClosed() {
+    phase = .closing
+    finishStream()
+  }
+
+  package override func sweep(now: Int64) {
+    guard phase == .head, stream == nil else { return }
+    if input.isEmpty {
+      if now - idleSince > idleTimeoutMicroseconds { close() }
+    } else if now - headBeganAt > limits.headTimeoutMicroseconds {
+      refuse(status: 408)
+    }
+  }
+
+  private func close() {
+    phase = .closing
+    connection.closeAfterFlush()
+  }
+
+  // MARK: Requests
+
+  private func process() {
+    while !input.isEmpty {
+      switch phase {
+      case .head: guard readHead() else { return }
+      case .body: guard readBody() else { return }
+      case .answering, .closing: return
+      }
+    }
+  }
+
+  /// - Returns: whether there may be more to do
+  private func readHead() -> Bool {
+    switch parser.parse(input.readable, into: &head) {
+    case .needMore: return false
+    case .invalid(let fault):
+      refuse(status: fault.status)
+      return false
+    case .head(let length):
+      beginRequest(length)
+      return true
+    }
+  }
+
+  private func beginRequest(_ length: Int) {
+    guard let stream = receiver.makeStream(on: self) else {
+      refuse(status: 503)
+      return
+    }
+    self.stream = stream
+    stream.client = self
+    stream.requestHeadDone = true
+    let bytes = input.readable
+    isHead = UnsafeRawBufferPointer(rebasing: bytes[head.method]).equals("HEAD")
+    isHTTP10 = head.minorVersion == 0
+    keepsAlive = head.keepAlive
+    head.copyRequest(bytes, into: &stream.request)
+    framing = HTTP1BodyReader(head.framing)
+    input.consume(length)
+    parser.reset()
+    let ends = framing.isDone
+    phase = ends ? .answering : .body
+    if head.expectsContinue, !ends { writer.appendContinue() }
+    connection.needsFlush()
+    stream.requestHeadReceived(endsRequest: ends)
+  }
+
+  private func readBody() -> Bool {
+    let bytes = input.readable
+    var position = 0
+    while position < bytes.count, !framing.isDone {
+      switch framing.next(bytes, &position) {
+      case .payload(let range):
+        if let stream {
+          stream.requestBodyReceived(UnsafeRawBufferPointer(rebasing: bytes[range]))
+        } else {
+          discarded += range.count
+        }
+      case .needMore, .end: break
+      case .invalid:
+        input.consume(position)
+        breakOffRequest()
+        return false
+      }
+    }
+    input.consume(position)
+    stream?.requestBodyProgressed()
+    guard framing.isDone else {
+      if discarded > limits.discardedBytes { close() }
+      return false
+    }
+    if let stream {
+      phase = .answering
+      stream.requestEndReceived()
+    } else {
+      requestDiscarded()
+    }
+    return true
+  }
+
+  /// The body's framing is broken, so nothing after it can be trusted.
+  private func breakOffRequest() {
+    keepsAlive = false
+    finishStream()
+    if writer.isIdle { refuse(status: 400) } else { close() }
+  }
+
+  private func requestDiscarded() {
+    if keepsAlive && !isDraining { beginIdle() } else { close() }
+  }
+
+  private func beginIdle() {
+    phase = .head
+    discarded = 0
+    idleSince = connection.loop.now
+    headBeganAt = connection.loop.now
+    connection.resumeReading()
+  }
+
+  /// An answer to what is not a request that the relay could know.
+  private func refuse(status: Int) {
+    finishStream()
+    phase = .closing
+    writer.appendRefusal(status: status)
+    connection.closeAfterFlush()
+  }
+
+  // MARK: ClientSide
+
+  package func sendHead(_ stream: RelayedStream, ends: Bool) {
+    if isDraining { keepsAlive = false }
+    // A client that still sends a refused body gets to read its answer: the rest is discarded, not cut off.
+    writer.appendHead(stream.answer, ends: ends, isHead: isHead, isHTTP10: isHTTP10, keepsAlive: &keepsAlive)
+    if ends { stream.answerFinishing() }
+    connection.needsFlush()
+    if ends { connection.needsFlush() }
+  }
+
+  package func wake(_ stream: RelayedStream) {
+    connection.needsFlush()
+  }
+
+  package func abort(_ stream: RelayedStream) {
+    connection.close()
+  }
+
+  package func stopRequest(_ stream: RelayedStream) {}
+
+  package func credit(_ stream: RelayedStream, _ count: Int) {}
+
+  package override func produce(into space: UnsafeMutableRawBufferPointer) -> Int {
+    let count = writer.produce(stream, into: space)
+    if writer.isAnswerDone, stream != nil { answerDone() }
+    return count
+  }
+
+  private func answerDone() {
+    writer.reset()
+    finishStream()
+    if phase == .body {
+      // The rest of the request is still to come.
+      if discarded > limits.discardedBytes { close() }
+      return
+    }
+    guard keepsAlive, !isDraining else {
+      close()
+      return
+    }
+    beginIdle()
+    process()
+  }
+
+  private func finishStream() {
+    guard let stream else { return }
+    self.stream = nil
+    stream.client = nil
+    stream.clientClosed()
+  }
+}
+
+extension HTTP1Fault {
+  fileprivate var status: Int {
+    switch kind {
+    case .malformed: 400
+    case .tooLarge: 431
+    case .version: 505
+    }
+  }
+}

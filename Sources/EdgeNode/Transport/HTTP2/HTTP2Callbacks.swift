@@ -1,0 +1,159 @@
+// nghttp2's C callbacks. The user data is the session, a stream's user data its `RelayedStream`; both are kept alive by
+// their owners for as long as nghttp2 can name them.
+
+import CNghttp2
+
+enum HTTP2Callbacks {
+  static func makeSession(for session: HTTP2Session, isServer: Bool) throws -> OpaquePointer {
+    var callbacks: OpaquePointer?
+    var option: OpaquePointer?
+    guard nghttp2_session_callbacks_new(&callbacks) == 0, nghttp2_option_new(&option) == 0 else {
+      throw HTTP2SetupError()
+    }
+    defer {
+      nghttp2_session_callbacks_del(callbacks)
+      nghttp2_option_del(option)
+    }
+    set(callbacks)
+    set(option, session.limits)
+    let owner = Unmanaged.passUnretained(session).toOpaque()
+    var pointer: OpaquePointer?
+    let result =
+      isServer
+      ? nghttp2_session_server_new2(&pointer, callbacks, owner, option)
+      : nghttp2_session_client_new2(&pointer, callbacks, owner, option)
+    guard result == 0, let pointer else { throw HTTP2SetupError() }
+    return pointer
+  }
+
+  private static func set(_ option: OpaquePointer?, _ limits: HTTP2Limits) {
+    // Windows are opened by hand, as the other side takes the bytes.
+    nghttp2_option_set_no_auto_window_update(option, 1)
+    nghttp2_option_set_no_closed_streams(option, 1)
+    nghttp2_option_set_stream_reset_rate_limit(
+      option, UInt64(limits.resetsPerWindow), UInt64(max(1, limits.resetsPerWindow / limits.resetWindowSeconds)))
+    nghttp2_option_set_max_continuations(option, limits.continuationFrames)
+    nghttp2_option_set_max_settings(option, limits.settingsEntries)
+    nghttp2_option_set_max_outbound_ack(option, limits.queuedControlFrames)
+  }
+
+  private static func set(_ callbacks: OpaquePointer?) {
+    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks) { _, frame, owner in
+      guard let frame, let session = HTTP2Callbacks.session(owner) else { return 0 }
+      return session._withUnsafeGuaranteedRef { HTTP2Callbacks.beginHeaders($0, frame) }
+    }
+    nghttp2_session_callbacks_set_on_header_callback(callbacks) { raw, frame, name, nameCount, value, valueCount, _, owner in
+      guard let frame, let session = HTTP2Callbacks.session(owner),
+        let stream = HTTP2Callbacks.stream(raw, frame.pointee.hd.stream_id)
+      else { return 0 }
+      let accepted = session._withUnsafeGuaranteedRef { session in
+        stream._withUnsafeGuaranteedRef {
+          session.appendField(
+            $0, UnsafeRawBufferPointer(start: name, count: nameCount),
+            UnsafeRawBufferPointer(start: value, count: valueCount))
+        }
+      }
+      return accepted ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue
+    }
+    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks) { raw, frame, owner in
+      guard let frame, let session = HTTP2Callbacks.session(owner) else { return 0 }
+      session._withUnsafeGuaranteedRef { HTTP2Callbacks.frameReceived($0, raw, frame) }
+      return 0
+    }
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks) { raw, _, streamID, bytes, count, owner in
+      guard let session = HTTP2Callbacks.session(owner) else { return 0 }
+      session._withUnsafeGuaranteedRef { session in
+        // The connection's window is given back at once, so that a slow stream never stops its neighbours; the
+        // stream's own window only as the other side takes the bytes.
+        nghttp2_session_consume_connection(raw, count)
+        guard let stream = HTTP2Callbacks.stream(raw, streamID) else { return }
+        stream._withUnsafeGuaranteedRef {
+          session.bodyReceived($0, UnsafeRawBufferPointer(start: bytes, count: count))
+          session.note(.body, $0)
+        }
+      }
+      return 0
+    }
+    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks) { raw, streamID, code, owner in
+      guard let session = HTTP2Callbacks.session(owner), let stream = HTTP2Callbacks.stream(raw, streamID) else {
+        return 0
+      }
+      session._withUnsafeGuaranteedRef { session in
+        stream._withUnsafeGuaranteedRef { session.note(.closed, $0, code: code) }
+      }
+      return 0
+    }
+    nghttp2_session_callbacks_set_send_data_callback(callbacks) { raw, frame, header, count, source, owner in
+      guard let session = HTTP2Callbacks.session(owner), let source, let header,
+        let pointer = strait_nghttp2_source_pointer(source)
+      else { return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue }
+      let stream = Unmanaged<RelayedStream>.fromOpaque(pointer)
+      let written = session._withUnsafeGuaranteedRef { session in
+        stream._withUnsafeGuaranteedRef { session.writeDataFrame($0, header: header, count: count) }
+      }
+      return written ? 0 : NGHTTP2_ERR_WOULDBLOCK.rawValue
+    }
+  }
+
+  private static func beginHeaders(_ session: HTTP2Session, _ frame: UnsafePointer<nghttp2_frame>) -> Int32 {
+    guard strait_nghttp2_headers_category(frame) == NGHTTP2_HCAT_REQUEST else { return 0 }
+    let streamID = frame.pointee.hd.stream_id
+    guard let stream = session.streamBegan(streamID) else {
+      return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue
+    }
+    nghttp2_session_set_stream_user_data(session.session, streamID, Unmanaged.passUnretained(stream).toOpaque())
+    return 0
+  }
+
+  private static func frameReceived(
+    _ session: HTTP2Session, _ raw: OpaquePointer?, _ frame: UnsafePointer<nghttp2_frame>
+  ) {
+    let header = frame.pointee.hd
+    if header.type == UInt8(NGHTTP2_GOAWAY.rawValue) { session.goawayReceived() }
+    guard let stream = stream(raw, header.stream_id) else { return }
+    let ends = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
+    stream._withUnsafeGuaranteedRef {
+      if header.type == UInt8(NGHTTP2_DATA.rawValue) {
+        if ends { session.note(.end, $0) }
+      } else if header.type == UInt8(NGHTTP2_HEADERS.rawValue) {
+        switch strait_nghttp2_headers_category(frame) {
+        case NGHTTP2_HCAT_REQUEST, NGHTTP2_HCAT_RESPONSE:
+          session.note(ends ? .headersWithEnd : .headers, $0)
+        default:
+          // A final head after an informational one comes in this category too; so do trailers.
+          session.note(ends ? .headersWithEnd : .headers, $0, code: 1)
+        }
+      }
+    }
+  }
+
+  /// Reads a stream's body for the next DATA frame; the bytes themselves go by `send_data_callback`, without a copy.
+  static func provider(for stream: RelayedStream) -> nghttp2_data_provider {
+    nghttp2_data_provider(
+      source: strait_nghttp2_source(Unmanaged.passUnretained(stream).toOpaque()),
+      read_callback: { _, _, _, most, flags, source, owner in
+        guard let session = HTTP2Callbacks.session(owner), let source, let flags,
+          let pointer = strait_nghttp2_source_pointer(source)
+        else { return Int(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }
+        let stream = Unmanaged<RelayedStream>.fromOpaque(pointer)
+        return session._withUnsafeGuaranteedRef { session in
+          stream._withUnsafeGuaranteedRef { stream in
+            guard let available = session.bodyAvailable(stream, most: most) else {
+              return Int(NGHTTP2_ERR_DEFERRED.rawValue)
+            }
+            flags.pointee |= NGHTTP2_DATA_FLAG_NO_COPY.rawValue
+            if available.ends { flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue }
+            return available.count
+          }
+        }
+      })
+  }
+
+  private static func session(_ owner: UnsafeMutableRawPointer?) -> Unmanaged<HTTP2Session>? {
+    owner.map { Unmanaged<HTTP2Session>.fromOpaque($0) }
+  }
+
+  private static func stream(_ raw: OpaquePointer?, _ streamID: Int32) -> Unmanaged<RelayedStream>? {
+    nghttp2_session_get_stream_user_data(raw, streamID).map { Unmanaged<RelayedStream>.fromOpaque($0) }
+  }
+}

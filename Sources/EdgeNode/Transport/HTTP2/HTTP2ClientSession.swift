@@ -1,0 +1,186 @@
+// A connection to an upstream that speaks HTTP/2: many exchanges at once.
+
+import CNghttp2
+
+package final class HTTP2ClientSession: HTTP2Session, UpstreamSide {
+  /// Whether new requests may go here.
+  package private(set) var acceptsRequests = true
+  package var activeStreams: Int { streams.count }
+  package private(set) var idleSince: Int64
+
+  private var streams = StreamList(upstream: true)
+  /// An answer has come over this connection, so it is known to work.
+  private var hasAnswered = false
+
+  package init(connection: Connection, limits: HTTP2Limits) throws {
+    idleSince = connection.loop.now
+    try super.init(connection: connection, limits: limits, isServer: false)
+  }
+
+  /// Sends the stream's `forwarded` head and its body.
+  package func start(_ stream: RelayedStream) {
+    stream.upstreamHeadDone = false
+    stream.upstreamEnded = false
+    let owner = Unmanaged.passUnretained(stream).toOpaque()
+    let streamID = stream.forwarded.withNghttp2Fields { fields in
+      if stream.forwardedBody.isEmpty {
+        return nghttp2_submit_request(session, nil, fields.baseAddress, fields.count, nil, owner)
+      }
+      var provider = HTTP2Callbacks.provider(for: stream)
+      return nghttp2_submit_request(session, nil, fields.baseAddress, fields.count, &provider, owner)
+    }
+    guard streamID >= 0 else {
+      acceptsRequests = false
+      stream.upstreamFailed(.staleConnection)
+      return
+    }
+    stream.upstream = self
+    stream.upstreamStreamID = streamID
+    streams.add(stream)
+    connection.needsFlush()
+    stream.upstreamStarted(on: self)
+  }
+
+  /// How many more requests the peer and we allow here now.
+  package var room: Int {
+    guard acceptsRequests, !connection.isClosed else { return 0 }
+    let theirs = nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
+    return min(Int(theirs), limits.concurrentStreams) - streams.count
+  }
+
+  // MARK: Answers
+
+  override func appendField(
+    _ stream: RelayedStream, _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
+  ) -> Bool {
+    if stream.upstreamHeadDone { return true }
+    guard stream.upstreamHead.count < limits.headerFields,
+      stream.upstreamHead.listSize + name.count + value.count + 32 <= limits.headerListBytes
+    else { return false }
+    stream.upstreamHead.append(name, value)
+    return true
+  }
+
+  override func bodyReceived(_ stream: RelayedStream, _ bytes: UnsafeRawBufferPointer) {
+    stream.upstreamBodyReceived(bytes)
+  }
+
+  override func act(on event: HTTP2Event, _ stream: RelayedStream) {
+    // The relay may have let go of the stream since the event was noted.
+    guard stream.upstream === self else { return }
+    switch event.kind {
+    case .headers, .headersWithEnd: head(stream, ends: event.kind == .headersWithEnd)
+    case .body: stream.upstreamBodyProgressed()
+    case .end: end(stream)
+    case .closed: closed(stream, code: event.code)
+    case .informational: break
+    }
+  }
+
+  private func head(_ stream: RelayedStream, ends: Bool) {
+    hasAnswered = true
+    if stream.upstreamHeadDone {
+      if ends { end(stream) }
+      return
+    }
+    guard let status = stream.upstreamHead.value(.status)?.decimal else {
+      fail(stream, .malformed)
+      return
+    }
+    if status < 200 {
+      stream.upstreamHead.removeAll()
+      return
+    }
+    stream.upstreamHeadDone = true
+    stream.upstreamHeadReceived(status: status, endsAnswer: ends)
+    if ends { end(stream) }
+  }
+
+  private func end(_ stream: RelayedStream) {
+    guard stream.upstream === self, !stream.upstreamEnded else { return }
+    stream.upstreamEnded = true
+    stream.upstreamEndReceived()
+  }
+
+  private func closed(_ stream: RelayedStream, code: UInt32) {
+    detach(stream)
+    if stream.upstreamEnded {
+      stream.upstreamClosed()
+      return
+    }
+    let untouched = code == NGHTTP2_REFUSED_STREAM.rawValue
+    stream.upstreamFailed(untouched ? .staleConnection : .reset)
+  }
+
+  private func fail(_ stream: RelayedStream, _ failure: UpstreamFailure) {
+    release(stream)
+    stream.upstreamFailed(failure)
+  }
+
+  override func goawayReceived() {
+    acceptsRequests = false
+  }
+
+  override func allClosed() {
+    acceptsRequests = false
+    while let stream = streams.last {
+      detach(stream)
+      if stream.upstreamEnded {
+        stream.upstreamClosed()
+      } else {
+        stream.upstreamFailed(hasAnswered && !stream.upstreamHeadDone ? .staleConnection : .closed)
+      }
+    }
+  }
+
+  private func detach(_ stream: RelayedStream) {
+    streams.remove(stream)
+    stream.upstream = nil
+    if streams.isEmpty {
+      idleSince = connection.loop.now
+      if !acceptsRequests { connection.closeAfterFlush() }
+    }
+  }
+
+  /// Lets go of a stream that nghttp2 still has.
+  private func release(_ stream: RelayedStream) {
+    let streamID = stream.upstreamStreamID
+    detach(stream)
+    // A stream that has closed must not be reset: the peer counts resets.
+    guard nghttp2_session_find_stream(session, streamID) != nil else { return }
+    nghttp2_session_set_stream_user_data(session, streamID, nil)
+    reset(streamID, NGHTTP2_CANCEL)
+  }
+
+  // MARK: UpstreamSide
+
+  package func credit(_ stream: RelayedStream, _ count: Int) {
+    nghttp2_session_consume_stream(session, stream.upstreamStreamID, count)
+    if nghttp2_session_want_write(session) != 0 { connection.needsFlush() }
+  }
+
+  package func cancel(_ stream: RelayedStream) {
+    guard stream.upstream === self else { return }
+    release(stream)
+  }
+
+  override func bodyAvailable(_ stream: RelayedStream, most: Int) -> (count: Int, ends: Bool)? {
+    let waiting = stream.forwardedBody.count - stream.forwardedOffset
+    let count = min(waiting, most)
+    return (count, count == waiting)
+  }
+
+  override func copyBody(_ stream: RelayedStream, into space: UnsafeMutableRawPointer, count: Int) {
+    guard count > 0, let bytes = stream.forwardedBody.readable.baseAddress else { return }
+    space.copyMemory(from: bytes + stream.forwardedOffset, byteCount: count)
+    stream.forwardedOffset += count
+  }
+
+  // MARK: Upkeep
+
+  /// No request comes any more; closes when the last has its answer.
+  package func retire() {
+    acceptsRequests = false
+    if streams.isEmpty { connection.closeAfterFlush() }
+  }
+}

@@ -1,0 +1,162 @@
+// A client's HTTP/2 connection.
+
+import CNghttp2
+
+/// Who answers the requests of a client's connection.
+package protocol RequestReceiver: AnyObject {
+  /// A stream for a request that has begun; nil to refuse it.
+  func makeStream(on client: any ClientSide) -> RelayedStream?
+}
+
+package final class HTTP2ServerSession: HTTP2Session, ClientSide {
+  package let connectionMemory: ConnectionMemory
+  package var clientProtocol: ClientProtocolVersion { .http2 }
+
+  private let receiver: any RequestReceiver
+  private var streams = StreamList(upstream: false)
+  private let idleTimeoutMicroseconds: Int64
+  private var idleSince: Int64
+  private var secondGoawayAt: Int64 = 0
+
+  package init(
+    connection: Connection, limits: HTTP2Limits, idleTimeoutMicroseconds: Int64, memory: ConnectionMemory,
+    receiver: any RequestReceiver
+  ) throws {
+    self.receiver = receiver
+    self.idleTimeoutMicroseconds = idleTimeoutMicroseconds
+    connectionMemory = memory
+    idleSince = connection.loop.now
+    try super.init(connection: connection, limits: limits, isServer: true)
+  }
+
+  /// Takes no new streams, ends the others in peace, then closes (RFC 9113, section 6.8: a notice first, so that
+  /// requests already under way are not refused).
+  package func drain() {
+    goAway()
+    if secondGoawayAt == 0 { secondGoawayAt = connection.loop.now + 500_000 }
+  }
+
+  package override func sweep(now: Int64) {
+    if secondGoawayAt != 0, now >= secondGoawayAt {
+      secondGoawayAt = .max
+      let last = nghttp2_session_get_last_proc_stream_id(session)
+      nghttp2_submit_goaway(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), last, NGHTTP2_NO_ERROR.rawValue, nil, 0)
+      connection.needsFlush()
+    }
+    if streams.isEmpty, now - idleSince > idleTimeoutMicroseconds { drain() }
+  }
+
+  // MARK: Requests
+
+  override func streamBegan(_ streamID: Int32) -> RelayedStream? {
+    guard let stream = receiver.makeStream(on: self) else { return nil }
+    stream.client = self
+    stream.clientStreamID = streamID
+    streams.add(stream)
+    return stream
+  }
+
+  override func appendField(
+    _ stream: RelayedStream, _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
+  ) -> Bool {
+    if stream.requestHeadDone { return true }
+    guard stream.request.count < limits.headerFields,
+      stream.request.listSize + name.count + value.count + 32 <= limits.headerListBytes
+    else {
+      stream.requestHeadTooLarge = true
+      return true
+    }
+    stream.request.append(name, value)
+    return true
+  }
+
+  override func bodyReceived(_ stream: RelayedStream, _ bytes: UnsafeRawBufferPointer) {
+    stream.requestBodyReceived(bytes)
+  }
+
+  override func act(on event: HTTP2Event, _ stream: RelayedStream) {
+    switch event.kind {
+    case .headers, .headersWithEnd:
+      let ends = event.kind == .headersWithEnd
+      if stream.requestHeadDone {
+        if ends { stream.requestEndReceived() }
+      } else {
+        stream.requestHeadDone = true
+        stream.requestHeadReceived(endsRequest: ends)
+      }
+    case .body: stream.requestBodyProgressed()
+    case .end: stream.requestEndReceived()
+    case .closed: close(stream)
+    case .informational: break
+    }
+  }
+
+  override func allClosed() {
+    while let stream = streams.last { close(stream) }
+  }
+
+  private func close(_ stream: RelayedStream) {
+    guard stream.clientSlot >= 0 else { return }
+    streams.remove(stream)
+    stream.client = nil
+    if streams.isEmpty { idleSince = connection.loop.now }
+    stream.clientClosed()
+  }
+
+  // MARK: ClientSide
+
+  package func sendHead(_ stream: RelayedStream, ends: Bool) {
+    let result = stream.answer.withNghttp2Fields { fields in
+      if ends {
+        stream.answerFinishing()
+        return nghttp2_submit_response(session, stream.clientStreamID, fields.baseAddress, fields.count, nil)
+      }
+      var provider = HTTP2Callbacks.provider(for: stream)
+      return nghttp2_submit_response(session, stream.clientStreamID, fields.baseAddress, fields.count, &provider)
+    }
+    if result != 0 { reset(stream.clientStreamID, NGHTTP2_INTERNAL_ERROR) }
+    connection.needsFlush()
+  }
+
+  package func wake(_ stream: RelayedStream) {
+    if stream.clientWaits {
+      stream.clientWaits = false
+      nghttp2_session_resume_data(session, stream.clientStreamID)
+    }
+    connection.needsFlush()
+  }
+
+  package func abort(_ stream: RelayedStream) {
+    reset(stream.clientStreamID, NGHTTP2_INTERNAL_ERROR)
+  }
+
+  package func stopRequest(_ stream: RelayedStream) {
+    // RFC 9113, section 8.1: the answer is whole, and the rest of the request is not wanted.
+    reset(stream.clientStreamID, NGHTTP2_NO_ERROR)
+  }
+
+  package func credit(_ stream: RelayedStream, _ count: Int) {
+    nghttp2_session_consume_stream(session, stream.clientStreamID, count)
+    if nghttp2_session_want_write(session) != 0 { connection.needsFlush() }
+  }
+
+  override func bodyAvailable(_ stream: RelayedStream, most: Int) -> (count: Int, ends: Bool)? {
+    let waiting = stream.answerBody.count
+    let count = min(waiting, most)
+    let ends = stream.answerEnded && count == waiting
+    if ends {
+      stream.answerFinishing()
+    } else if count == 0 {
+      stream.clientWaits = true
+      return nil
+    }
+    return (count, ends)
+  }
+
+  override func copyBody(_ stream: RelayedStream, into space: UnsafeMutableRawPointer, count: Int) {
+    guard count > 0, let bytes = stream.answerBody.readable.baseAddress else { return }
+    space.copyMemory(from: bytes, byteCount: count)
+    stream.answerBody.consume(count)
+    stream.answerTaken(count)
+  }
+}

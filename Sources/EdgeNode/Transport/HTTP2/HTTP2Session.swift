@@ -1,0 +1,202 @@
+// nghttp2 bound to a connection. Callbacks only copy and note; what they noted is acted upon after nghttp2 has returned,
+// when it may be called again.
+
+import CNghttp2
+
+/// What happened in one call of `nghttp2_session_mem_recv`.
+struct HTTP2Event: BitwiseCopyable {
+  enum Kind: UInt8 {
+    case headers, headersWithEnd, body, end, closed, informational
+  }
+
+  let kind: Kind
+  let code: UInt32
+  let stream: Unmanaged<RelayedStream>
+}
+
+package class HTTP2Session: Session {
+  final unowned let connection: Connection
+  final let limits: HTTP2Limits
+  /// Streams that the session has told someone of and that have not closed.
+  final private(set) var openStreams = 0
+  final private(set) var goingAway = false
+  final private var pointer: OpaquePointer?
+  final private var events = ContiguousArray<HTTP2Event>()
+  /// Where `mem_send` puts DATA frames while `produce` runs.
+  final private var output: UnsafeMutableRawBufferPointer?
+  final private var outputCount = 0
+  /// What `mem_send` gave and did not fit: it lives only until the next call, so it is kept here.
+  final private var carried = ByteQueue()
+  final private var failed = false
+
+  init(connection: Connection, limits: HTTP2Limits, isServer: Bool) throws {
+    self.connection = connection
+    self.limits = limits
+    super.init()
+    pointer = try HTTP2Callbacks.makeSession(for: self, isServer: isServer)
+    try configure(isServer: isServer)
+  }
+
+  deinit {
+    nghttp2_session_del(pointer)
+  }
+
+  // MARK: For subclasses
+
+  /// The raw session, for calls that only a subclass makes.
+  final var session: OpaquePointer? { pointer }
+
+  /// A request (server) has begun: whose stream is it? nil refuses it.
+  func streamBegan(_ streamID: Int32) -> RelayedStream? { nil }
+  /// The head's block into which a field of the stream goes.
+  func appendField(_ stream: RelayedStream, _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Bool {
+    false
+  }
+  func bodyReceived(_ stream: RelayedStream, _ bytes: UnsafeRawBufferPointer) {}
+  func act(on event: HTTP2Event, _ stream: RelayedStream) {}
+  func goawayReceived() {}
+  func allClosed() {}
+  /// The bytes that a DATA frame of the stream may take next; see `HTTP2Callbacks`.
+  func bodyAvailable(_ stream: RelayedStream, most: Int) -> (count: Int, ends: Bool)? { nil }
+  func copyBody(_ stream: RelayedStream, into space: UnsafeMutableRawPointer, count: Int) {}
+
+  final func note(_ kind: HTTP2Event.Kind, _ stream: RelayedStream, code: UInt32 = 0) {
+    events.append(HTTP2Event(kind: kind, code: code, stream: Unmanaged.passUnretained(stream)))
+  }
+
+  final func streamOpened() { openStreams += 1 }
+  final func streamClosed() { openStreams -= 1 }
+
+  final func reset(_ streamID: Int32, _ code: nghttp2_error_code) {
+    nghttp2_submit_rst_stream(pointer, UInt8(NGHTTP2_FLAG_NONE.rawValue), streamID, code.rawValue)
+    connection.needsFlush()
+  }
+
+  /// No new streams; those that run go on.
+  final func goAway() {
+    guard !goingAway else { return }
+    goingAway = true
+    nghttp2_submit_shutdown_notice(pointer)
+    connection.needsFlush()
+  }
+
+  // MARK: Session
+
+  package final override func receive(_ bytes: UnsafeRawBufferPointer) {
+    let taken = nghttp2_session_mem_recv(
+      pointer, bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count)
+    actOnEvents()
+    guard taken >= 0 else {
+      // nghttp2 has queued a GOAWAY where the protocol asks for one.
+      connection.closeAfterFlush()
+      return
+    }
+    if wantsNothing { connection.closeAfterFlush() } else { connection.needsFlush() }
+  }
+
+  package final override func receiveEnd() {
+    connection.close(.peerClosed)
+  }
+
+  package final override func produce(into space: UnsafeMutableRawBufferPointer) -> Int {
+    guard !failed, let base = space.baseAddress else { return 0 }
+    output = space
+    outputCount = 0
+    defer { output = nil }
+    if !carried.isEmpty {
+      outputCount = min(carried.count, space.count)
+      base.copyMemory(from: carried.readable.baseAddress.unsafelyUnwrapped, byteCount: outputCount)
+      carried.consume(outputCount)
+    }
+    while carried.isEmpty {
+      var bytes: UnsafePointer<UInt8>?
+      let count = nghttp2_session_mem_send(pointer, &bytes)
+      guard count > 0, let bytes else {
+        if count < 0 { failed = true }
+        break
+      }
+      let room = space.count - outputCount
+      let fits = min(room, count)
+      (base + outputCount).copyMemory(from: bytes, byteCount: fits)
+      outputCount += fits
+      if fits < count { carried.append(UnsafeRawBufferPointer(start: bytes + fits, count: count - fits)) }
+    }
+    actOnEvents()
+    if outputCount == 0, failed || wantsNothing { connection.closeAfterFlush() }
+    return outputCount
+  }
+
+  package final override func connectionClosed() {
+    failed = true
+    allClosed()
+    actOnEvents()
+    output = nil
+  }
+
+  private final var wantsNothing: Bool {
+    nghttp2_session_want_read(pointer) == 0 && nghttp2_session_want_write(pointer) == 0
+  }
+
+  /// Acting can make nghttp2 note more (a reset closes a stream at once), so the list is read by index to its end.
+  private final func actOnEvents() {
+    guard !events.isEmpty else { return }
+    var index = 0
+    while index < events.count {
+      let event = events[index]
+      index += 1
+      event.stream._withUnsafeGuaranteedRef { act(on: event, $0) }
+    }
+    events.removeAll(keepingCapacity: true)
+  }
+
+  private final func configure(isServer: Bool) throws {
+    var settings = [
+      nghttp2_settings_entry(
+        settings_id: Int32(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE.rawValue), value: UInt32(limits.streamWindowBytes)),
+      nghttp2_settings_entry(
+        settings_id: Int32(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE.rawValue), value: UInt32(limits.headerListBytes)),
+    ]
+    if isServer {
+      settings.append(
+        nghttp2_settings_entry(
+          settings_id: Int32(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue),
+          value: UInt32(limits.concurrentStreams)))
+    } else {
+      settings.append(
+        nghttp2_settings_entry(settings_id: Int32(NGHTTP2_SETTINGS_ENABLE_PUSH.rawValue), value: 0))
+    }
+    let none = UInt8(NGHTTP2_FLAG_NONE.rawValue)
+    guard nghttp2_submit_settings(pointer, none, settings, settings.count) == 0,
+      nghttp2_session_set_local_window_size(pointer, none, 0, Int32(limits.connectionWindowBytes)) == 0
+    else { throw HTTP2SetupError() }
+  }
+
+  // MARK: For the callbacks
+
+  /// Puts a DATA frame into the output, header and body in one piece.
+  final func writeDataFrame(_ stream: RelayedStream, header: UnsafePointer<UInt8>, count: Int) -> Bool {
+    guard let base = output?.baseAddress, let room = output?.count, room - outputCount >= count + 9 else { return false }
+    (base + outputCount).copyMemory(from: header, byteCount: 9)
+    copyBody(stream, into: base + outputCount + 9, count: count)
+    outputCount += count + 9
+    return true
+  }
+}
+
+struct HTTP2SetupError: Error {}
+
+/// The part of LIMITS that nghttp2 and the sessions keep.
+package struct HTTP2Limits: Sendable {
+  package var concurrentStreams = 100
+  package var streamWindowBytes = 64 * 1024
+  package var connectionWindowBytes = 1024 * 1024
+  package var headerListBytes = 32 * 1024
+  package var headerFields = 100
+  package var resetsPerWindow = 200
+  package var resetWindowSeconds = 30
+  package var continuationFrames = 8
+  package var settingsEntries = 32
+  package var queuedControlFrames = 1000
+
+  package init() {}
+}

@@ -1,0 +1,247 @@
+// The head of a request or an answer, whatever protocol it came in: fields in order, names in lower case, all bytes in
+// one block. Names that the edge acts upon are recognised once, when a field is added.
+
+import Glibc
+
+/// Names that the edge acts upon; everything else passes as `other`.
+package enum HeaderName: UInt8, Sendable, BitwiseCopyable {
+  case other
+  case method, scheme, authority, path, status
+  case acceptEncoding, altSvc, anthropicOrganizationID, anthropicVersion, authorization, connection
+  case contentEncoding, contentLength
+  case contentType, cookie, date, expect, forwarded, host, keepAlive, openAIOrganization, proxyAuthenticate
+  case proxyAuthorization, proxyConnection, requestID, retryAfter, server, setCookie, strictTransportSecurity, te
+  case trailer, transferEncoding, upgrade, via, xAPIKey, xForwardedFor, xForwardedHost, xForwardedProto, xRealIP
+  case xRequestID, xStrait
+
+  /// - Parameter name: in lower case
+  package init(_ name: UnsafeRawBufferPointer) {
+    self = Self.recognise(name)
+  }
+
+  private static func recognise(_ name: UnsafeRawBufferPointer) -> HeaderName {
+    switch name.count {
+    case 2: name.equals("te") ? .te : .other
+    case 3: name.equals("via") ? .via : .other
+    case 4: name.equals("host") ? .host : name.equals("date") ? .date : .other
+    case 5: name.equals(":path") ? .path : .other
+    case 6: name.equals("cookie") ? .cookie : name.equals("expect") ? .expect : name.equals("server") ? .server : .other
+    case 7:
+      name.equals(":method")
+        ? .method
+        : name.equals(":scheme")
+          ? .scheme
+          : name.equals(":status")
+            ? .status : name.equals("upgrade") ? .upgrade : name.equals("trailer") ? .trailer
+            : name.equals("alt-svc") ? .altSvc : .other
+    case 9: name.equals("x-api-key") ? .xAPIKey : name.equals("forwarded") ? .forwarded
+      : name.equals("x-real-ip") ? .xRealIP : .other
+    case 10: recogniseTen(name)
+    case 11: name.equals("retry-after") ? .retryAfter : .other
+    case 12: name.equals("content-type") ? .contentType : name.equals("x-request-id") ? .xRequestID : .other
+    case 13: name.equals("authorization") ? .authorization : .other
+    case 14: name.equals("content-length") ? .contentLength : .other
+    case 15: name.equals("accept-encoding") ? .acceptEncoding : name.equals("x-forwarded-for") ? .xForwardedFor : .other
+    case 16: name.equals("proxy-connection") ? .proxyConnection
+      : name.equals("content-encoding") ? .contentEncoding : name.equals("x-forwarded-host") ? .xForwardedHost : .other
+    default: recogniseLong(name)
+    }
+  }
+
+  private static func recogniseTen(_ name: UnsafeRawBufferPointer) -> HeaderName {
+    if name.equals(":authority") { return .authority }
+    if name.equals("connection") { return .connection }
+    if name.equals("keep-alive") { return .keepAlive }
+    if name.equals("set-cookie") { return .setCookie }
+    return name.equals("request-id") ? .requestID : .other
+  }
+
+  private static func recogniseLong(_ name: UnsafeRawBufferPointer) -> HeaderName {
+    if name.starts(with: "x-strait-") { return .xStrait }
+    switch name.count {
+    case 17:
+      return name.equals("transfer-encoding")
+        ? .transferEncoding
+        : name.equals("x-forwarded-proto") ? .xForwardedProto : name.equals("anthropic-version") ? .anthropicVersion : .other
+    case 18: return name.equals("proxy-authenticate") ? .proxyAuthenticate : .other
+    case 19: return name.equals("proxy-authorization") ? .proxyAuthorization
+      : name.equals("openai-organization") ? .openAIOrganization : .other
+    case 25: return name.equals("strict-transport-security") ? .strictTransportSecurity
+      : name.equals("anthropic-organization-id") ? .anthropicOrganizationID : .other
+    default: return .other
+    }
+  }
+}
+
+package struct HeaderField: BitwiseCopyable {
+  package let name: HeaderName
+  /// The value changes with every exchange, so a compressor should not remember it.
+  package let unique: Bool
+  fileprivate let start: UInt32
+  fileprivate let nameCount: UInt32
+  fileprivate let valueCount: UInt32
+}
+
+package struct HeaderBlock: ~Copyable {
+  /// Pointers from `nameBytes` and `valueBytes` stay valid until a field is added or the block is cleared.
+  private var bytes = ByteQueue()
+  private var fields: UnsafeMutablePointer<HeaderField>?
+  private var capacity = 0
+  package private(set) var count = 0
+
+  package init() {}
+
+  deinit {
+    fields?.deallocate()
+  }
+
+  package subscript(index: Int) -> HeaderField {
+    precondition(index < count)
+    return fields.unsafelyUnwrapped[index]
+  }
+
+  /// What the fields take by the measure of RFC 9113, section 6.5.2: name + value + 32 each.
+  package var listSize: Int { bytes.count + 32 * count }
+
+  package func nameBytes(_ index: Int) -> UnsafeRawBufferPointer {
+    let field = self[index]
+    return slice(field.start, field.nameCount)
+  }
+
+  package func valueBytes(_ index: Int) -> UnsafeRawBufferPointer {
+    let field = self[index]
+    return slice(field.start + field.nameCount, field.valueCount)
+  }
+
+  /// The first value of a name; nil where the field is absent.
+  package func value(_ name: HeaderName) -> UnsafeRawBufferPointer? {
+    guard let index = index(of: name) else { return nil }
+    return valueBytes(index)
+  }
+
+  package func index(of name: HeaderName) -> Int? {
+    var index = 0
+    while index < count {
+      if fields.unsafelyUnwrapped[index].name == name { return index }
+      index += 1
+    }
+    return nil
+  }
+
+  package mutating func append(
+    _ kind: HeaderName, _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, unique: Bool = false
+  ) {
+    if count == capacity { grow() }
+    let field = HeaderField(
+      name: kind, unique: unique, start: UInt32(bytes.count), nameCount: UInt32(name.count),
+      valueCount: UInt32(value.count))
+    bytes.append(name)
+    bytes.append(value)
+    fields.unsafelyUnwrapped[count] = field
+    count += 1
+  }
+
+  package mutating func append(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+    append(HeaderName(name), name, value)
+  }
+
+  package mutating func append(_ kind: HeaderName, _ name: StaticString, _ value: UnsafeRawBufferPointer) {
+    append(kind, UnsafeRawBufferPointer(name), value)
+  }
+
+  package mutating func append(_ kind: HeaderName, _ name: StaticString, _ value: StaticString) {
+    append(kind, UnsafeRawBufferPointer(name), UnsafeRawBufferPointer(value))
+  }
+
+  /// A number in decimal.
+  package mutating func append(_ kind: HeaderName, _ name: StaticString, number: Int) {
+    withDecimal(number) { append(kind, UnsafeRawBufferPointer(name), $0) }
+  }
+
+  package mutating func append(_ kind: HeaderName, _ name: StaticString, unique value: UnsafeRawBufferPointer) {
+    append(kind, UnsafeRawBufferPointer(name), value, unique: true)
+  }
+
+  package mutating func removeAll() {
+    count = 0
+    bytes.consume(bytes.count)
+  }
+
+  package mutating func release() {
+    count = 0
+    bytes.release()
+  }
+
+  private func slice(_ start: UInt32, _ length: UInt32) -> UnsafeRawBufferPointer {
+    let all = bytes.readable
+    return UnsafeRawBufferPointer(rebasing: all[Int(start)..<Int(start + length)])
+  }
+
+  @inline(never)
+  private mutating func grow() {
+    let larger = max(16, capacity * 2)
+    let fresh = UnsafeMutablePointer<HeaderField>.allocate(capacity: larger)
+    if let fields {
+      fresh.initialize(from: fields, count: count)
+      fields.deallocate()
+    }
+    fields = fresh
+    capacity = larger
+  }
+}
+
+/// Calls `body` with the decimal digits of a number that is not negative.
+@inline(__always)
+package func withDecimal<Result>(_ number: Int, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+  withUnsafeTemporaryAllocation(byteCount: 20, alignment: 1) { space in
+    var index = 20
+    var rest = UInt(max(0, number))
+    repeat {
+      index -= 1
+      space[index] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+      rest /= 10
+    } while rest > 0
+    return body(UnsafeRawBufferPointer(rebasing: space[index...]))
+  }
+}
+
+extension UnsafeRawBufferPointer {
+  package init(_ text: StaticString) {
+    self.init(start: text.utf8Start, count: text.utf8CodeUnitCount)
+  }
+
+  @inline(__always)
+  package func equals(_ text: StaticString) -> Bool {
+    guard count == text.utf8CodeUnitCount, let baseAddress else { return count == text.utf8CodeUnitCount }
+    return memcmp(baseAddress, text.utf8Start, count) == 0
+  }
+
+  package func starts(with text: StaticString) -> Bool {
+    guard count >= text.utf8CodeUnitCount, let baseAddress else { return text.utf8CodeUnitCount == 0 }
+    return memcmp(baseAddress, text.utf8Start, text.utf8CodeUnitCount) == 0
+  }
+
+  /// Whether the bytes are the text when ASCII letters count alike in both cases.
+  /// - Parameter text: in lower case
+  package func equalsIgnoringCase(_ text: StaticString) -> Bool {
+    guard count == text.utf8CodeUnitCount else { return false }
+    for index in 0..<count where asciiLowercase(self[index]) != text.utf8Start[index] { return false }
+    return true
+  }
+
+  /// The decimal number that the bytes spell; nil for anything else, also for signs and for more than 18 digits.
+  package var decimal: Int? {
+    guard count > 0, count <= 18 else { return nil }
+    var number = 0
+    for byte in self {
+      guard byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") else { return nil }
+      number = number * 10 + Int(byte - UInt8(ascii: "0"))
+    }
+    return number
+  }
+}
+
+@inline(__always)
+package func asciiLowercase(_ byte: UInt8) -> UInt8 {
+  byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z") ? byte | 0x20 : byte
+}

@@ -1,0 +1,135 @@
+// Addresses and the sockets made for them.
+
+import CLinux
+import Glibc
+
+package struct SocketAddress: @unchecked Sendable {
+  // Plain memory, copied as a whole.
+  fileprivate var storage: sockaddr_storage
+  fileprivate let length: socklen_t
+
+  /// - Parameter text: `127.0.0.1:8443`, `[::1]:8443`; port 0 lets the kernel choose when listening
+  package init?(_ text: String) {
+    guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else { return nil }
+    var host = String(text[..<colon])
+    if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
+    self.init(address: host, port: port)
+  }
+
+  /// - Parameter address: an IPv4 or IPv6 address in text; names are for `Resolver`
+  package init?(address: String, port: UInt16) {
+    storage = sockaddr_storage()
+    var four = sockaddr_in()
+    var six = sockaddr_in6()
+    if inet_pton(AF_INET, address, &four.sin_addr) == 1 {
+      four.sin_family = sa_family_t(AF_INET)
+      four.sin_port = port.bigEndian
+      length = socklen_t(MemoryLayout<sockaddr_in>.size)
+      withUnsafeMutableBytes(of: &storage) { space in withUnsafeBytes(of: four) { space.copyMemory(from: $0) } }
+    } else if inet_pton(AF_INET6, address, &six.sin6_addr) == 1 {
+      six.sin6_family = sa_family_t(AF_INET6)
+      six.sin6_port = port.bigEndian
+      length = socklen_t(MemoryLayout<sockaddr_in6>.size)
+      withUnsafeMutableBytes(of: &storage) { space in withUnsafeBytes(of: six) { space.copyMemory(from: $0) } }
+    } else {
+      return nil
+    }
+  }
+
+  init(_ info: addrinfo) {
+    storage = sockaddr_storage()
+    length = info.ai_addrlen
+    withUnsafeMutableBytes(of: &storage) { space in
+      let count = min(space.count, Int(info.ai_addrlen))
+      if let source = info.ai_addr { space.copyMemory(from: UnsafeRawBufferPointer(start: source, count: count)) }
+    }
+  }
+
+  /// A listening socket on the address, shared with other workers by `SO_REUSEPORT`.
+  package func listen() throws -> Int32 {
+    let descriptor = try makeSocket()
+    setOption(descriptor, SOL_SOCKET, SO_REUSEADDR)
+    setOption(descriptor, SOL_SOCKET, SO_REUSEPORT)
+    guard withPointer({ bind(descriptor, $0, length) }) == 0 else {
+      let failure = SystemCallError("bind")
+      close(descriptor)
+      throw failure
+    }
+    guard Glibc.listen(descriptor, 1024) == 0 else {
+      let failure = SystemCallError("listen")
+      close(descriptor)
+      throw failure
+    }
+    return descriptor
+  }
+
+  /// A socket on its way to the address.
+  package func connect() throws -> Int32 {
+    let descriptor = try makeSocket()
+    setOption(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY)
+    let result = withPointer { Glibc.connect(descriptor, $0, length) }
+    guard result == 0 || strait_errno() == EINPROGRESS else {
+      let failure = SystemCallError("connect")
+      close(descriptor)
+      throw failure
+    }
+    return descriptor
+  }
+
+  private func makeSocket() throws -> Int32 {
+    let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+    let descriptor = socket(Int32(storage.ss_family), kind, 0)
+    guard descriptor >= 0 else { throw SystemCallError("socket") }
+    return descriptor
+  }
+
+  private func withPointer<Result>(_ body: (UnsafePointer<sockaddr>) -> Result) -> Result {
+    withUnsafeBytes(of: storage) { bytes in
+      // A sockaddr_storage is laid out to be read as any sockaddr.
+      body(bytes.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: sockaddr.self))
+    }
+  }
+}
+
+func setOption(_ descriptor: Int32, _ level: Int32, _ name: Int32) {
+  var on: Int32 = 1
+  setsockopt(descriptor, level, name, &on, socklen_t(MemoryLayout<Int32>.size))
+}
+
+/// Accepts clients on one worker's socket.
+package final class Listener: EventSource {
+  /// Accepted in one turn at the most, so that those who are connected are served too.
+  private static let acceptsPerTurn = 64
+
+  private let loop: EventLoop
+  private let descriptor: Int32
+  private let accepted: (Int32) -> Void
+  private var isOpen = true
+
+  /// - Parameter accepted: takes over a connected, non-blocking socket
+  package init(address: SocketAddress, loop: EventLoop, accepted: @escaping (Int32) -> Void) throws {
+    self.loop = loop
+    self.accepted = accepted
+    descriptor = try address.listen()
+    super.init()
+    try loop.add(self, descriptor: descriptor, events: EPOLLIN.rawValue)
+  }
+
+  package func close() {
+    guard isOpen else { return }
+    isOpen = false
+    loop.remove(descriptor: descriptor)
+    Glibc.close(descriptor)
+    loop.keepUntilTurnEnds(self)
+  }
+
+  package override func ready(_ events: UInt32) {
+    var address = sockaddr_storage()
+    for _ in 0..<Self.acceptsPerTurn where isOpen {
+      let client = strait_accept(descriptor, &address)
+      guard client >= 0 else { return }
+      setOption(client, Int32(IPPROTO_TCP), TCP_NODELAY)
+      accepted(client)
+    }
+  }
+}

@@ -1,0 +1,132 @@
+// One connection's TLS, over the loop's buffers. Nothing here touches a socket.
+
+import COpenSSL
+
+package struct TLSSession: ~Copyable {
+  package enum Step {
+    case done
+    /// More bytes from the peer are needed.
+    case needsInput
+    /// The peer ended the stream in order.
+    case ended
+    case failed
+  }
+
+  private let ssl: OpaquePointer
+  private let buffers: UnsafeMutablePointer<strait_tls_buffers>
+
+  package init?(server context: TLSContext, loop: LoopBuffers) {
+    self.init(context, loop)
+    SSL_set_accept_state(ssl)
+  }
+
+  /// - Parameters:
+  ///   - serverName: verified against the certificate, and sent as SNI unless it is an address
+  ///   - protocols: ALPN names in wire form, each after its length
+  package init?(client context: TLSContext, serverName: String, protocols: StaticString, loop: LoopBuffers) {
+    self.init(context, loop)
+    SSL_set_connect_state(ssl)
+    if isAddress(serverName) {
+      X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), serverName)
+    } else {
+      _ = strait_ssl_set_server_name(ssl, serverName)
+      SSL_set1_host(ssl, serverName)
+    }
+    SSL_set_alpn_protos(ssl, protocols.utf8Start, UInt32(protocols.utf8CodeUnitCount))
+  }
+
+  private init?(_ context: TLSContext, _ loop: LoopBuffers) {
+    guard let ssl = SSL_new(context.pointer) else { return nil }
+    let buffers = UnsafeMutablePointer<strait_tls_buffers>.allocate(capacity: 1)
+    buffers.initialize(to: strait_tls_buffers())
+    buffers.pointee.output = loop.records.bindMemory(to: UInt8.self).baseAddress
+    buffers.pointee.output_capacity = LoopBuffers.recordSize
+    guard let bio = strait_bio_new(buffers) else {
+      SSL_free(ssl)
+      buffers.deallocate()
+      return nil
+    }
+    SSL_set_bio(ssl, bio, bio)
+    self.ssl = ssl
+    self.buffers = buffers
+  }
+
+  deinit {
+    SSL_free(ssl)
+    buffers.deallocate()
+  }
+
+  /// Records to send, in the loop's buffer; follow with `outputTaken`.
+  package var output: UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(start: buffers.pointee.output, count: buffers.pointee.output_count)
+  }
+
+  package func outputTaken() {
+    buffers.pointee.output_count = 0
+  }
+
+  /// Offers bytes from the peer. They must stay where they are until `read` or `handshake` has said `needsInput`.
+  package func offer(_ bytes: UnsafeRawBufferPointer) {
+    buffers.pointee.input = bytes.bindMemory(to: UInt8.self).baseAddress
+    buffers.pointee.input_count = bytes.count
+  }
+
+  package func handshake() -> Step {
+    ERR_clear_error()
+    let result = SSL_do_handshake(ssl)
+    return result == 1 ? .done : step(result)
+  }
+
+  /// Plain bytes into `space`.
+  package func read(into space: UnsafeMutableRawBufferPointer, count: inout Int) -> Step {
+    ERR_clear_error()
+    let result = SSL_read(ssl, space.baseAddress, Int32(space.count))
+    count = Int(max(0, result))
+    return result > 0 ? .done : step(result)
+  }
+
+  /// Seals all of `bytes`, which must fit the room left in the loop's record buffer.
+  package func write(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    var rest = bytes
+    while rest.count > 0 {
+      ERR_clear_error()
+      let written = SSL_write(ssl, rest.baseAddress, Int32(rest.count))
+      guard written > 0 else { return false }
+      rest = UnsafeRawBufferPointer(rebasing: rest[Int(written)...])
+    }
+    return true
+  }
+
+  /// Seals the closing alert.
+  package func shutdown() {
+    ERR_clear_error()
+    _ = SSL_shutdown(ssl)
+    ERR_clear_error()
+  }
+
+  package enum NegotiatedProtocol {
+    case http2, http1, none
+  }
+
+  package var negotiated: NegotiatedProtocol {
+    var name: UnsafePointer<UInt8>?
+    var count: UInt32 = 0
+    SSL_get0_alpn_selected(ssl, &name, &count)
+    let bytes = UnsafeRawBufferPointer(start: name, count: Int(count))
+    return bytes.equals("h2") ? .http2 : bytes.equals("http/1.1") ? .http1 : .none
+  }
+
+  package var resumed: Bool { SSL_session_reused(ssl) == 1 }
+
+  private func step(_ result: Int32) -> Step {
+    switch SSL_get_error(ssl, result) {
+    case SSL_ERROR_WANT_READ: .needsInput
+    case SSL_ERROR_ZERO_RETURN: .ended
+    default: .failed
+    }
+  }
+}
+
+private func isAddress(_ name: String) -> Bool {
+  name.contains(":") || name.utf8.allSatisfy { $0 == UInt8(ascii: ".") || ($0 >= 48 && $0 <= 57) }
+}

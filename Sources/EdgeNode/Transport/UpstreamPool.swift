@@ -1,0 +1,247 @@
+// One worker's connections to one upstream: HTTP/2 connections that many exchanges share, HTTP/1.1 connections that one
+// exchange holds at a time, and the streams that wait for either.
+
+import CLinux
+import Glibc
+
+package struct UpstreamLimits: Sendable {
+  package var connectTimeoutMicroseconds: Int64 = 5_000_000
+  package var idleTimeoutMicroseconds: Int64 = 60_000_000
+  package var connections = 256
+  package var waitingStreams = 2048
+  package var addressLifetimeMicroseconds: Int64 = 30_000_000
+  package var http2 = HTTP2Limits()
+
+  package init() {
+    http2.concurrentStreams = 1024
+    // What the upstream sends is bounded by its streams' windows.
+    http2.connectionWindowBytes = 16 * 1024 * 1024
+  }
+}
+
+package enum UpstreamProtocolChoice: Sendable {
+  case http1, http2, negotiated
+}
+
+package final class UpstreamPool: ConnectionOwner {
+  private let host: String
+  private let port: UInt16
+  private let choice: UpstreamProtocolChoice
+  private let tls: TLSContext?
+  private let loop: EventLoop
+  private let limits: UpstreamLimits
+  /// Asks for the host's addresses; the answer comes through `resolved`.
+  private let resolve: (UpstreamPool) -> Void
+
+  private var multiplexed = ContiguousArray<HTTP2ClientSession>()
+  private var idle = ContiguousArray<HTTP1ClientSession>()
+  private var connections = ContiguousArray<Connection>()
+  private var waiting = ContiguousArray<RelayedStream>()
+  private var addresses = [SocketAddress]()
+  private var addressesExpireAt: Int64 = 0
+  private var isResolving = false
+  /// Connections under way.
+  private var connecting = 0
+  /// Failures since the last success: which address comes next.
+  private var failures = 0
+  private var isRetired = false
+
+  package init(
+    host: String, port: UInt16, choice: UpstreamProtocolChoice, tls: TLSContext?, loop: EventLoop,
+    limits: UpstreamLimits, resolve: @escaping (UpstreamPool) -> Void
+  ) {
+    self.host = host
+    self.port = port
+    self.choice = choice
+    self.tls = tls
+    self.loop = loop
+    self.limits = limits
+    self.resolve = resolve
+    if let literal = SocketAddress(address: host, port: port) {
+      addresses = [literal]
+      addressesExpireAt = .max
+    }
+  }
+
+  package var connectionCount: Int { connections.count }
+  package var waitingCount: Int { waiting.count }
+
+  // MARK: For the relay
+
+  /// Starts the stream's request on a connection, now or when there is one.
+  /// - Parameter fresh: only on a connection that has not served before
+  package func start(_ stream: RelayedStream, fresh: Bool = false) {
+    if !fresh {
+      if let session = multiplexed.last(where: { $0.room > 0 }) {
+        session.start(stream)
+        return
+      }
+      while let session = idle.popLast() {
+        guard session.isReusable else { continue }
+        session.start(stream)
+        return
+      }
+    }
+    guard waiting.count < limits.waitingStreams else {
+      stream.upstreamFailed(.poolFull)
+      return
+    }
+    waiting.append(stream)
+    connectIfNeeded()
+  }
+
+  /// Forgets a stream that still waits.
+  package func abandon(_ stream: RelayedStream) {
+    waiting.removeAll { $0 === stream }
+  }
+
+  /// The upstream is no longer configured so: what runs goes on, nothing new starts.
+  package func retire() {
+    isRetired = true
+    for session in multiplexed { session.retire() }
+    for session in idle { session.retire() }
+    idle.removeAll()
+  }
+
+  package func sweep(now: Int64) {
+    for connection in connections { connection.sweep(now: now) }
+    for session in multiplexed
+    where session.activeStreams == 0 && now - session.idleSince > limits.idleTimeoutMicroseconds {
+      session.retire()
+    }
+    while let oldest = idle.first, now - oldest.idleSince > limits.idleTimeoutMicroseconds {
+      idle.removeFirst()
+      oldest.retire()
+    }
+  }
+
+  // MARK: Addresses
+
+  package var hostToResolve: (host: String, port: UInt16) { (host, port) }
+
+  package func resolved(_ found: [SocketAddress]) {
+    isResolving = false
+    // With no answer, addresses that worked are better than none.
+    if !found.isEmpty {
+      addresses = found
+      addressesExpireAt = loop.now + limits.addressLifetimeMicroseconds
+    }
+    guard !addresses.isEmpty else {
+      failWaiting(.nameNotResolved)
+      return
+    }
+    connectIfNeeded()
+  }
+
+  // MARK: Connections
+
+  private func connectIfNeeded() {
+    guard !waiting.isEmpty else { return }
+    if addresses.isEmpty || loop.now >= addressesExpireAt {
+      if !isResolving {
+        isResolving = true
+        resolve(self)
+      }
+      if addresses.isEmpty { return }
+    }
+    // One connection for each that waits where each needs its own; else one for as many as may share it.
+    let wanted = choice == .http1 ? waiting.count : (waiting.count + 99) / 100
+    while connecting < wanted, connections.count < limits.connections {
+      guard connect() else { return }
+    }
+  }
+
+  private func connect() -> Bool {
+    let address = addresses[failures % addresses.count]
+    do {
+      var session: TLSSession?
+      if let tls {
+        session = TLSSession(client: tls, serverName: host, protocols: alpn, loop: loop.buffers)
+        if session == nil { throw SystemCallError("SSL_new", ENOMEM) }
+      }
+      let connection = try Connection(
+        descriptor: try address.connect(), connecting: true, tls: session, loop: loop, owner: self,
+        handshakeTimeoutMicroseconds: limits.connectTimeoutMicroseconds)
+      connection.slot = connections.count
+      connections.append(connection)
+      connecting += 1
+      return true
+    } catch {
+      connectFailed(.connectFailed)
+      return false
+    }
+  }
+
+  private var alpn: StaticString {
+    switch choice {
+    case .http1: "\u{8}http/1.1"
+    case .http2: "\u{2}h2"
+    case .negotiated: "\u{2}h2\u{8}http/1.1"
+    }
+  }
+
+  /// Every address is tried once before those who wait are told.
+  private func connectFailed(_ failure: UpstreamFailure) {
+    failures += 1
+    if connecting > 0 { return }
+    if failures % max(1, addresses.count) == 0 {
+      addressesExpireAt = min(addressesExpireAt, addressesExpireAt == .max ? .max : loop.now)
+      failWaiting(failure)
+    } else {
+      connectIfNeeded()
+    }
+  }
+
+  private func failWaiting(_ failure: UpstreamFailure) {
+    let failed = waiting
+    waiting.removeAll()
+    for stream in failed { stream.upstreamFailed(failure) }
+  }
+
+  package func connectionOpened(
+    _ connection: Connection, negotiated: TLSSession.NegotiatedProtocol
+  ) -> Session? {
+    connecting -= 1
+    failures = 0
+    let speaksHTTP2 = choice == .http2 || (choice == .negotiated && negotiated == .http2)
+    guard speaksHTTP2 else {
+      let session = HTTP1ClientSession(connection: connection) { [unowned self] in becameIdle($0) }
+      // The connection has no session before this call returns: its first stream starts when it is idle.
+      serveNext(on: session)
+      return session
+    }
+    guard let session = try? HTTP2ClientSession(connection: connection, limits: limits.http2) else { return nil }
+    multiplexed.append(session)
+    while session.room > 0, !waiting.isEmpty { session.start(waiting.removeFirst()) }
+    connectIfNeeded()
+    return session
+  }
+
+  private func becameIdle(_ session: HTTP1ClientSession) {
+    if isRetired { session.retire() } else { serveNext(on: session) }
+  }
+
+  private func serveNext(on session: HTTP1ClientSession) {
+    if waiting.isEmpty { idle.append(session) } else { session.start(waiting.removeFirst()) }
+  }
+
+  package func connectionClosed(_ connection: Connection, reason: ConnectionEnd) {
+    let last = connections.removeLast()
+    if connection.slot < connections.count {
+      connections[connection.slot] = last
+      last.slot = connection.slot
+    }
+    multiplexed.removeAll { $0.connection === connection }
+    idle.removeAll { $0.connection === connection }
+    guard connection.session == nil else {
+      connectIfNeeded()
+      return
+    }
+    connecting -= 1
+    switch reason {
+    case .handshakeTimeout: connectFailed(.connectTimeout)
+    case .handshakeFailed: connectFailed(.tlsFailed)
+    default: connectFailed(.connectFailed)
+    }
+  }
+}
