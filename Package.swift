@@ -136,6 +136,7 @@ let package = Package(
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "SwiftASN1", package: "swift-asn1"),
+        .product(name: "SwiftProtobuf", package: "swift-protobuf"),
         .product(name: "X509", package: "swift-certificates"),
       ],
       path: "Sources/ControlPlane",
@@ -198,9 +199,24 @@ let package = Package(
       path: "Tests/EdgeNode/DataPath",
       swiftSettings: swift
     ),
+    // Killed by the spool's tests, and measures what an append costs.
+    .executableTarget(
+      name: "spool-writer",
+      dependencies: ["EdgeUplink", "StraitProtocol", .product(name: "Logging", package: "swift-log")],
+      path: "Tests/Tools/SpoolWriter",
+      swiftSettings: swift
+    ),
     .testTarget(
       name: "EdgeUplinkTests",
-      dependencies: ["EdgeUplink", "StraitProtocol", "StraitControlLink", "TestSupport"],
+      dependencies: [
+        "CLinux", "EdgeUplink", "StraitProtocol", "StraitControlLink", "TestSupport", "spool-writer",
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "GRPCCore", package: "grpc-swift-2"),
+        .product(name: "GRPCNIOTransportHTTP2", package: "grpc-swift-nio-transport"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "SwiftASN1", package: "swift-asn1"),
+        .product(name: "X509", package: "swift-certificates"),
+      ],
       path: "Tests/EdgeNode/Uplink",
       swiftSettings: swift
     ),

@@ -1,0 +1,93 @@
+// Small files that are either wholly there or not at all: written beside, synchronised, renamed, and the folder
+// synchronised after.
+
+import Glibc
+
+enum DurableFile {
+  /// Replaces the file's contents. After it returns they survive a loss of power.
+  /// - Parameter mode: permissions, set before the first byte is written
+  static func write(_ bytes: [UInt8], to path: String, mode: mode_t = 0o600) throws(SystemError) {
+    let temporary = path + ".new"
+    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
+    guard descriptor >= 0 else { throw SystemError("create", temporary) }
+    do throws(SystemError) {
+      try writeAll(bytes, to: descriptor, path: temporary)
+      guard fsync(descriptor) == 0 else { throw SystemError("synchronise", temporary) }
+    } catch {
+      close(descriptor)
+      unlink(temporary)
+      throw error
+    }
+    close(descriptor)
+    guard rename(temporary, path) == 0 else { throw SystemError("rename", temporary) }
+    try synchroniseFolder(of: path)
+  }
+
+  /// - Parameter limitBytes: a larger file is refused, not read
+  /// - Returns: nil when there is no such file
+  static func read(_ path: String, limitBytes: Int) throws(SystemError) -> [UInt8]? {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      if errno == ENOENT { return nil }
+      throw SystemError("open", path)
+    }
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw SystemError("look at", path) }
+    guard status.st_size <= limitBytes else { throw SystemError("read", path, code: EFBIG) }
+    return try readBytes(atMost: Int(status.st_size), from: descriptor, at: 0, path: path)
+  }
+
+  /// Makes creations, renamings and removals in the folder survive a loss of power.
+  static func synchroniseFolder(_ folder: String) throws(SystemError) {
+    let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw SystemError("open", folder) }
+    defer { close(descriptor) }
+    guard fsync(descriptor) == 0 else { throw SystemError("synchronise", folder) }
+  }
+
+  static func synchroniseFolder(of path: String) throws(SystemError) {
+    let end = path.utf8.lastIndex(of: UInt8(ascii: "/")) ?? path.startIndex
+    try synchroniseFolder(end == path.startIndex ? "." : String(path[..<end]))
+  }
+
+  /// Makes the folder, and those above it, where they are missing.
+  static func makeFolder(_ folder: String) throws(SystemError) {
+    if mkdir(folder, 0o700) == 0 || errno == EEXIST { return }
+    guard errno == ENOENT, let end = folder.utf8.lastIndex(of: UInt8(ascii: "/")), end > folder.startIndex
+    else { throw SystemError("make folder", folder) }
+    try makeFolder(String(folder[..<end]))
+    guard mkdir(folder, 0o700) == 0 || errno == EEXIST else { throw SystemError("make folder", folder) }
+  }
+
+  /// Reads until there are so many bytes or the file ends.
+  static func readBytes(
+    atMost limit: Int, from descriptor: Int32, at offset: Int, path: String
+  ) throws(SystemError) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: limit)
+    var done = 0
+    while done < limit {
+      let count = bytes.withUnsafeMutableBytes { buffer in
+        pread(descriptor, buffer.baseAddress.map { $0 + done }, limit - done, off_t(offset + done))
+      }
+      if count < 0 && errno == EINTR { continue }
+      guard count >= 0 else { throw SystemError("read", path) }
+      if count == 0 { break }
+      done += count
+    }
+    bytes.removeLast(limit - done)
+    return bytes
+  }
+
+  static func writeAll(_ bytes: [UInt8], to descriptor: Int32, path: String) throws(SystemError) {
+    var done = 0
+    while done < bytes.count {
+      let count = bytes.withUnsafeBytes { buffer in
+        Glibc.write(descriptor, buffer.baseAddress.map { $0 + done }, bytes.count - done)
+      }
+      if count < 0 && errno == EINTR { continue }
+      guard count > 0 else { throw SystemError("write", path) }
+      done += count
+    }
+  }
+}

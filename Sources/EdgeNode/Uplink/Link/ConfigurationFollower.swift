@@ -1,0 +1,184 @@
+// Follows the control plane's configuration: hello, updates, answers, and every few seconds a report.
+
+import FoundationEssentials
+import GRPCCore
+import Logging
+import StraitControlLink
+import StraitProtocol
+import Synchronization
+
+final class ConfigurationFollower: Sendable {
+  private let link: ControlLink
+  private let configuration: UplinkConfiguration
+  private let logger: Logger
+  private let apply: @Sendable (ConfigurationState) throws -> Void
+  private let report: @Sendable () -> WireEdgeReport
+  private let keeper: SnapshotKeeper
+  private let receiver: Mutex<ConfigurationReceiver>
+  /// Set when what is here does not fit what comes: the next hello says that there is nothing.
+  private let wantsSnapshot = Mutex(false)
+
+  init(
+    link: ControlLink, configuration: UplinkConfiguration, state: ConfigurationState, keeper: SnapshotKeeper,
+    logger: Logger, report: @escaping @Sendable () -> WireEdgeReport,
+    apply: @escaping @Sendable (ConfigurationState) throws -> Void
+  ) {
+    self.link = link
+    self.configuration = configuration
+    self.keeper = keeper
+    self.logger = logger
+    self.report = report
+    self.apply = apply
+    receiver = Mutex(ConfigurationReceiver(state: state, limits: configuration.limits))
+  }
+
+  /// Follows until the task is cancelled.
+  func run() async {
+    var backoff = Backoff(configuration.limits)
+    while !Task.isCancelled {
+      let session = FollowSession(queuedStatuses: configuration.limits.queuedStatuses)
+      let start = monotonicSeconds()
+      do {
+        try await follow(session)
+        logger.notice("the control plane closed the configuration stream")
+      } catch {
+        if Task.isCancelled { return }
+        logger.warning(
+          "no configuration stream; serving on what is here", metadata: ["reason": "\(linkFailure(error))"])
+      }
+      let wasSteady = monotonicSeconds() - start > configuration.limits.steadySeconds
+      if session.hasProgressed || (session.isConnected && wasSteady) { backoff.reset() }
+      await backoff.pause()
+    }
+  }
+
+  private func follow(_ session: FollowSession) async throws {
+    receiver.withLock { $0.forget() }
+    var options = CallOptions.defaults
+    options.maxResponseMessageBytes = configuration.limits.updatePartBytes
+    let chosen = options
+    let hello = hello()
+    try await link.withClient { client in
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { try await self.giveUpUnlessConnected(session) }
+        group.addTask { try await self.reportRegularly(session) }
+        group.addTask {
+          try await WireConfiguration.Client(wrapping: client).follow(options: chosen) { writer in
+            session.connected()
+            try await writer.write(hello)
+            for await status in session.statuses { try await writer.write(status) }
+          } onResponse: { response in
+            for try await part in response.messages { try self.receive(part, session) }
+          }
+          throw FollowEnd.closed
+        }
+        defer { group.cancelAll() }
+        do {
+          while try await group.next() != nil {}
+        } catch FollowEnd.closed {}
+      }
+    }
+  }
+
+  private func hello() -> WireConfigurationStatus {
+    let state = receiver.withLock { $0.state }
+    let startsOver = wantsSnapshot.withLock { $0 }
+    return .with { status in
+      status.hello = .with {
+        if !startsOver && state.version > 0 {
+          $0.lineage = Data(state.lineage)
+          $0.version = state.version
+        }
+        $0.softwareVersion = configuration.softwareVersion
+        $0.baseURL = configuration.baseURL
+      }
+    }
+  }
+
+  // MARK: Updates
+
+  private func receive(_ part: WireConfigurationUpdate, _ session: FollowSession) throws {
+    switch receiver.withLock({ $0.receive(part) }) {
+    case .wait: break
+    case .apply(let next): use(next, session)
+    case .refuse(let version, let reason): refuse(version, reason, session)
+    case .startOver(let reason):
+      wantsSnapshot.withLock { $0 = true }
+      throw FollowEnd.startOver(reason: reason)
+    }
+  }
+
+  /// In memory first, so that a revocation works at once; then acknowledged; the disk follows in its own time.
+  private func use(_ next: ConfigurationState, _ session: FollowSession) {
+    do {
+      try apply(next)
+    } catch {
+      return refuse(next.version, "\(error)", session)
+    }
+    receiver.withLock { $0.commit(next) }
+    wantsSnapshot.withLock { $0 = false }
+    keeper.keep(next)
+    session.progressed()
+    session.say(.with { $0.acknowledgement = .with { $0.version = next.version } })
+    logger.debug("configuration applied", metadata: ["version": "\(next.version)"])
+  }
+
+  private func refuse(_ version: UInt64, _ reason: String, _ session: FollowSession) {
+    let reason = String(reason.prefix(configuration.limits.reasonCharacters))
+    logger.error("configuration refused", metadata: ["version": "\(version)", "reason": "\(reason)"])
+    session.say(
+      .with {
+        $0.refusal = .with {
+          $0.version = version
+          $0.reason = reason
+        }
+      })
+  }
+
+  // MARK: Beside the stream
+
+  private func reportRegularly(_ session: FollowSession) async throws {
+    while true {
+      session.say(.with { $0.report = report() })
+      try await Task.sleep(for: .seconds(configuration.limits.reportSeconds))
+    }
+  }
+
+  /// Keepalive watches only over a connection that is there; a handshake that hangs is ended here.
+  private func giveUpUnlessConnected(_ session: FollowSession) async throws {
+    try await Task.sleep(for: .seconds(configuration.limits.connectSeconds))
+    guard session.isConnected else { throw FollowEnd.noConnection }
+  }
+}
+
+/// How following ends without an error of the transport.
+private enum FollowEnd: Error, CustomStringConvertible {
+  case closed
+  case startOver(reason: String)
+  case noConnection
+
+  var description: String {
+    switch self {
+    case .closed: "the stream was closed"
+    case .startOver(let reason): "asking for a whole snapshot: \(reason)"
+    case .noConnection: "no connection in time"
+    }
+  }
+}
+
+/// One stream's way up and what became of it.
+private final class FollowSession: Sendable {
+  let statuses: AsyncStream<WireConfigurationStatus>
+  private let continuation: AsyncStream<WireConfigurationStatus>.Continuation
+  private let marks = Mutex((isConnected: false, hasProgressed: false))
+
+  init(queuedStatuses: Int) {
+    (statuses, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(queuedStatuses))
+  }
+
+  func say(_ status: WireConfigurationStatus) { continuation.yield(status) }
+  func connected() { marks.withLock { $0.isConnected = true } }
+  func progressed() { marks.withLock { $0.hasProgressed = true } }
+  var isConnected: Bool { marks.withLock { $0.isConnected } }
+  var hasProgressed: Bool { marks.withLock { $0.hasProgressed } }
+}

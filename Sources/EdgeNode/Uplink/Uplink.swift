@@ -1,0 +1,135 @@
+// The edge's side of the control link: who the edge is, what it serves by, and what it has to tell.
+//
+// Nothing here is on the path of a request. Without a control plane the edge goes on with the configuration it has, and
+// its records wait in the spool.
+
+import FoundationEssentials
+import Logging
+import StraitProtocol
+import Synchronization
+
+package final class Uplink: Sendable {
+  private let configuration: UplinkConfiguration
+  private let spool: UsageSpool
+  private let logger: Logger
+  private let activeExchanges: @Sendable () -> UInt64
+  private let apply: @Sendable (ConfigurationState) throws -> Void
+  private let store: IdentityStore
+  private let keeper: SnapshotKeeper
+  private let known = Mutex<Known>(Known())
+
+  private struct Known {
+    var identity: EdgeIdentity?
+    var credentials: EdgeCredentials?
+    /// What the edge runs on before the link is up.
+    var lastGood = ConfigurationState()
+  }
+
+  /// - Parameters:
+  ///   - activeExchanges: how many exchanges are under way, for the fleet's view
+  ///   - apply: puts a configuration into force. When it throws, the edge keeps the one before and the control plane gets
+  ///     the error's words: they must not quote a credential.
+  package init(
+    configuration: UplinkConfiguration, spool: UsageSpool, logger: Logger,
+    activeExchanges: @escaping @Sendable () -> UInt64,
+    apply: @escaping @Sendable (ConfigurationState) throws -> Void
+  ) {
+    self.configuration = configuration
+    self.spool = spool
+    self.logger = logger
+    self.activeExchanges = activeExchanges
+    self.apply = apply
+    store = IdentityStore(folder: configuration.dataDirectory)
+    keeper = SnapshotKeeper(
+      dataDirectory: configuration.dataDirectory, limits: configuration.limits, logger: logger)
+  }
+
+  /// Who this edge is; nil before the first `ensureIdentity` or `loadLastGood` on an edge that has enrolled.
+  package var identity: EdgeIdentity? { known.withLock { $0.identity } }
+
+  /// The stored identity at once, or a new one by the join token. Waits while the control plane is away.
+  /// - Throws: `UplinkError` when there is no token, when it is refused, or when the stored identity is damaged
+  package func ensureIdentity() async throws -> EdgeIdentity {
+    if let stored = try loadIdentity() { return stored }
+    guard let token = configuration.joinToken, !token.isEmpty else {
+      throw UplinkError.noIdentity(folder: configuration.dataDirectory)
+    }
+    try await Enrolment(configuration: configuration, store: store, logger: logger).enrol(token: token)
+    guard let enrolled = try loadIdentity() else {
+      throw UplinkError.noIdentity(folder: configuration.dataDirectory)
+    }
+    return enrolled
+  }
+
+  /// The configuration that the edge ran on before, for use until the control plane is heard. From then on the control
+  /// plane is told that this is what the edge has, so it must be put into force; if that fails, `discardLastGood`.
+  /// - Returns: nil when there is none, or none that can be read, which is logged
+  package func loadLastGood() throws -> ConfigurationState? {
+    _ = try loadIdentity()
+    guard let credentials = known.withLock({ $0.credentials }), let state = keeper.load(credentials) else {
+      return nil
+    }
+    known.withLock { $0.lastGood = state }
+    return state
+  }
+
+  /// Forgets what `loadLastGood` gave, so that the control plane sends everything.
+  package func discardLastGood() {
+    known.withLock { $0.lastGood = ConfigurationState() }
+  }
+
+  /// Keeps the link until the task is cancelled: follows the configuration, ships usage, reports. Each reconnects by
+  /// itself and never gives up.
+  /// - Throws: only what `ensureIdentity` throws, on an edge without an identity
+  package func run() async throws {
+    _ = try await ensureIdentity()
+    let (credentials, lastGood) = known.withLock { ($0.credentials, $0.lastGood) }
+    guard let credentials else { throw UplinkError.noIdentity(folder: configuration.dataDirectory) }
+    let link = ControlLink(
+      address: try LinkAddress(configuration.controlPlaneAddress), authorityFile: configuration.authorityFile,
+      credentials: credentials, limits: configuration.limits)
+    let follower = ConfigurationFollower(
+      link: link, configuration: configuration, state: lastGood, keeper: keeper, logger: logger,
+      report: { self.report() }, apply: apply)
+    await withTaskGroup { group in
+      group.addTask { await follower.run() }
+      group.addTask { await self.keeper.run(credentials) }
+      group.addTask { await self.watchCertificate() }
+      group.addTask { [configuration, spool, logger] in
+        var shipper = UsageShipper(link: link, limits: configuration.limits, spool: spool, logger: logger)
+        await shipper.run()
+      }
+    }
+  }
+
+  private func report() -> WireEdgeReport {
+    .with {
+      $0.spooledRecords = UInt64(spool.depth)
+      $0.lostRecords = spool.lost
+      $0.activeExchanges = activeExchanges()
+    }
+  }
+
+  private func loadIdentity() throws -> EdgeIdentity? {
+    if let identity = known.withLock({ $0.identity }) { return identity }
+    guard let (identity, credentials) = try store.load() else { return nil }
+    known.withLock {
+      $0.identity = identity
+      $0.credentials = credentials
+    }
+    return identity
+  }
+
+  /// Warns once a day while the certificate is near its end.
+  private func watchCertificate() async {
+    while !Task.isCancelled, let identity {
+      let days = identity.certificateExpires.timeIntervalSinceNow / 86_400
+      if days < configuration.limits.certificateWarningDays {
+        logger.warning(
+          "the edge's certificate ends soon; enrol the edge again with a new join token",
+          metadata: ["days_left": "\(max(0, Int(days)))"])
+      }
+      do { try await Task.sleep(for: .seconds(86_400)) } catch {}
+    }
+  }
+}

@@ -1,0 +1,67 @@
+// What the uplink is told at start.
+
+package struct UplinkConfiguration: Sendable {
+  /// The edge's folder: its identity, its last good configuration and its spool.
+  package var dataDirectory: String
+  /// `host:port` of the control link, which asks for the edge's certificate.
+  package var controlPlaneAddress: String
+  /// `host:port` of the listener that gives certificates.
+  package var enrolmentAddress: String
+  /// PEM file with the authority that the control plane's certificates come from.
+  package var authorityFile: String
+  /// Needed once, on an edge that has no identity yet.
+  package var joinToken: String?
+  /// Where clients reach this edge.
+  package var baseURL: String
+  package var softwareVersion: String
+  package var limits = UplinkLimits()
+
+  package init(
+    dataDirectory: String, controlPlaneAddress: String, enrolmentAddress: String, authorityFile: String,
+    joinToken: String?, baseURL: String, softwareVersion: String
+  ) {
+    self.dataDirectory = dataDirectory
+    self.controlPlaneAddress = controlPlaneAddress
+    self.enrolmentAddress = enrolmentAddress
+    self.authorityFile = authorityFile
+    self.joinToken = joinToken
+    self.baseURL = baseURL
+    self.softwareVersion = softwareVersion
+  }
+
+  package var spoolDirectory: String { dataDirectory + "/spool" }
+}
+
+package struct UplinkLimits: Sendable {
+  /// Waits between attempts: doubled from the first to the second, each shortened at random by up to a half.
+  package var reconnectMilliseconds = 200
+  package var reconnectMaximumMilliseconds = 3_000
+  /// A link that held for so long, or brought something, begins with short waits again.
+  package var steadySeconds: Double = 10
+  /// From the first packet to a stream that takes messages.
+  package var connectSeconds: Double = 10
+  /// Silence before an HTTP/2 PING, and how long its answer may take: together the time to notice a dead centre.
+  /// The transport raises a silence below 10 seconds to 10.
+  package var keepaliveSeconds = 10
+  package var keepaliveTimeoutSeconds = 5
+  package var enrolSeconds: Double = 15
+  package var shipSeconds: Double = 30
+  package var reportSeconds: Double = 5
+  /// A batch with fewer records is a short one.
+  package var fullBatchRecords = 500
+  /// After a short batch, so that steady traffic goes in few batches.
+  package var shortBatchPauseMilliseconds = 25
+  /// One part of an update, as one message.
+  package var updatePartBytes = 16 << 20
+  package var updateParts = 65_536
+  package var updateResources = 10_000_000
+  /// Answers waiting to go up; the oldest give way, because the newest says it all.
+  package var queuedStatuses = 64
+  package var snapshotBytes = 1 << 30
+  package var snapshotRetrySeconds: Double = 5
+  /// Text of a refusal that the control plane gets to see.
+  package var reasonCharacters = 500
+  package var certificateWarningDays: Double = 7
+
+  package init() {}
+}
