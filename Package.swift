@@ -80,10 +80,11 @@ let package = Package(
       sources: ["Transport", "Policy", "Relay", "Dialects"],
       swiftSettings: swift
     ),
+    .target(name: "CChecksum", path: "Sources/EdgeNode/CChecksum"),
     .target(
       name: "EdgeUplink",
       dependencies: [
-        "CLinux", "StraitProtocol", "StraitControlLink",
+        "CChecksum", "CLinux", "StraitProtocol", "StraitControlLink",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "GRPCCore", package: "grpc-swift-2"),
         .product(name: "GRPCNIOTransportHTTP2", package: "grpc-swift-nio-transport"),
@@ -209,7 +210,7 @@ let package = Package(
     .testTarget(
       name: "EdgeUplinkTests",
       dependencies: [
-        "CLinux", "EdgeUplink", "StraitProtocol", "StraitControlLink", "TestSupport", "spool-writer",
+        "CChecksum", "EdgeUplink", "StraitProtocol", "StraitControlLink", "TestSupport", "spool-writer",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "GRPCCore", package: "grpc-swift-2"),
         .product(name: "GRPCNIOTransportHTTP2", package: "grpc-swift-nio-transport"),

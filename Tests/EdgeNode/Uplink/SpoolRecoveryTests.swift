@@ -1,4 +1,4 @@
-import CLinux
+import CChecksum
 import EdgeUplink
 import StraitProtocol
 import Testing

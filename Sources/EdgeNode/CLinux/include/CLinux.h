@@ -18,8 +18,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "Checksum.h"
-
 // Clears memory that held content. The barrier keeps the compiler from leaving it out.
 static inline void strait_cleanse(void *memory, size_t count) {
   memset(memory, 0, count);
@@ -51,6 +49,3 @@ static inline int strait_epoll_set(int epoll, int operation, int descriptor, uin
 
 static inline void *strait_epoll_owner(const struct epoll_event *events, int index) { return events[index].data.ptr; }
 static inline uint32_t strait_epoll_events(const struct epoll_event *events, int index) { return events[index].events; }
-
-// What `top -H` shows for the calling thread; 15 characters at most.
-static inline void strait_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }

@@ -3,7 +3,7 @@
 //    0  magic "STRSNAPS" · 8 format version u32 · 12 CRC-32C of the sealed bytes u32 · 16 their length u64
 //   24  nonce, ciphertext and tag of AES-256-GCM, with the first 12 bytes of the file as associated data
 
-import CLinux
+import CChecksum
 import Crypto
 import FoundationEssentials
 import StraitProtocol

@@ -12,7 +12,7 @@
 //
 // The epoch is part of a slot's checksum though not of the slot: an entry proves which epoch it belongs to.
 
-import CLinux
+import CChecksum
 import StraitProtocol
 
 package enum SpoolFormat {

@@ -1,7 +1,6 @@
 // Everything about the spool that waits for the disk: group commit, new segments, moving memory to disk, removing what
 // is acknowledged. One round after another, never two at once, on a thread of its own.
 
-import CLinux
 import Glibc
 import Logging
 

@@ -1,4 +1,4 @@
-#include "Checksum.h"
+#include "CChecksum.h"
 
 #include <string.h>
 
