@@ -210,11 +210,21 @@ package final class UpstreamPool: ConnectionOwner {
       serveNext(on: session)
       return session
     }
-    guard let session = try? HTTP2ClientSession(connection: connection, limits: limits.http2) else { return nil }
+    guard
+      let session = try? HTTP2ClientSession(
+        connection: connection, limits: limits.http2, streamEnded: { [unowned self] in serveWaiting() })
+    else { return nil }
     multiplexed.append(session)
-    while session.room > 0, !waiting.isEmpty { session.start(waiting.removeFirst()) }
+    serveWaiting()
     connectIfNeeded()
     return session
+  }
+
+  private func serveWaiting() {
+    guard !waiting.isEmpty else { return }
+    for session in multiplexed {
+      while session.room > 0, !waiting.isEmpty { session.start(waiting.removeFirst()) }
+    }
   }
 
   private func becameIdle(_ session: HTTP1ClientSession) {

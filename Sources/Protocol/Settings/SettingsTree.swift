@@ -37,7 +37,7 @@ package struct SettingsReader {
   private let entries: [String: SettingsTree]
 
   /// - Parameter known: every key that may stand here
-  init(_ tree: SettingsTree, path: String, known: [String]) throws(SettingsFault) {
+  package init(_ tree: SettingsTree, path: String, known: [String]) throws(SettingsFault) {
     guard case .mapping(let pairs) = tree else {
       throw SettingsFault(path, "is not a mapping", hint: "give it the keys \(known.joined(separator: ", "))")
     }

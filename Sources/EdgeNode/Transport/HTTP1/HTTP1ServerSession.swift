@@ -41,6 +41,7 @@ package final class HTTP1ServerSession: Session, ClientSide {
   private var isHead = false
   private var isHTTP10 = false
   private var isDraining = false
+  private var closesAfterAnswer = false
   private var discarded = 0
   private var headBeganAt: Int64
   private var idleSince: Int64
@@ -141,9 +142,15 @@ package final class HTTP1ServerSession: Session, ClientSide {
     parser.reset()
     let ends = framing.isDone
     phase = ends ? .answering : .body
-    if head.expectsContinue, !ends { writer.appendContinue() }
-    connection.needsFlush()
     stream.requestHeadReceived(endsRequest: ends)
+    guard head.expectsContinue, !ends else { return }
+    if writer.isIdle {
+      writer.appendContinue()
+      connection.needsFlush()
+    } else {
+      // Refused by its head alone: the client may keep its body, and where the next request begins is not known.
+      closesAfterAnswer = true
+    }
   }
 
   private func readBody() -> Bool {
@@ -210,11 +217,9 @@ package final class HTTP1ServerSession: Session, ClientSide {
 
   package func sendHead(_ stream: RelayedStream, ends: Bool) {
     if isDraining { keepsAlive = false }
-    // A client that still sends a refused body gets to read its answer: the rest is discarded, not cut off.
     writer.appendHead(stream.answer, ends: ends, isHead: isHead, isHTTP10: isHTTP10, keepsAlive: &keepsAlive)
     if ends { stream.answerFinishing() }
     connection.needsFlush()
-    if ends { connection.needsFlush() }
   }
 
   package func wake(_ stream: RelayedStream) {
@@ -238,12 +243,12 @@ package final class HTTP1ServerSession: Session, ClientSide {
   private func answerDone() {
     writer.reset()
     finishStream()
-    if phase == .body {
+    if phase == .body, !closesAfterAnswer {
       // The rest of the request is still to come.
       if discarded > limits.discardedBytes { close() }
       return
     }
-    guard keepsAlive, !isDraining else {
+    guard keepsAlive, !isDraining, !closesAfterAnswer else {
       close()
       return
     }

@@ -12,7 +12,11 @@ package final class HTTP2ClientSession: HTTP2Session, UpstreamSide {
   /// An answer has come over this connection, so it is known to work.
   private var hasAnswered = false
 
-  package init(connection: Connection, limits: HTTP2Limits) throws {
+  private let streamEnded: () -> Void
+
+  /// - Parameter streamEnded: there may be room for another request
+  package init(connection: Connection, limits: HTTP2Limits, streamEnded: @escaping () -> Void) throws {
+    self.streamEnded = streamEnded
     idleSince = connection.loop.now
     try super.init(connection: connection, limits: limits, isServer: false)
   }
@@ -140,6 +144,7 @@ package final class HTTP2ClientSession: HTTP2Session, UpstreamSide {
       idleSince = connection.loop.now
       if !acceptsRequests { connection.closeAfterFlush() }
     }
+    streamEnded()
   }
 
   /// Lets go of a stream that nghttp2 still has.

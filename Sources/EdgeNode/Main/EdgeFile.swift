@@ -1,0 +1,128 @@
+// The edge's configuration file, checked. Keys are limits' and addresses' names; see the README for an example.
+
+import EdgeDataPath
+import StraitSettings
+
+struct EdgeFile {
+  let listen: SocketAddress
+  let adminListen: SocketAddress
+  let baseURL: String
+  let dataDirectory: String
+  let certificateFile: String
+  let privateKeyFile: String
+  let controlPlaneAddress: String
+  let enrolmentAddress: String
+  let authorityFile: String
+  let workers: Int
+  let drainSeconds: Int
+  let limits: RelayLimits
+
+  /// - Throws: `SettingsFault`
+  init(path: String, cores: Int) throws {
+    let tree = try SettingsTree(yamlFile: path)
+    let top = try SettingsReader(
+      tree, path: "",
+      known: [
+        "listen", "admin_listen", "base_url", "data_directory", "tls", "control_plane", "workers", "drain_seconds",
+        "limits",
+      ])
+    listen = try Self.address(top, "listen")
+    adminListen = try Self.address(top, "admin_listen")
+    baseURL = try Self.url(top)
+    dataDirectory = try top.text("data_directory", hint: "give the folder for the edge's own files")
+    let tls = try SettingsReader(
+      try top.subtree("tls", hint: "give certificate_file and private_key_file"), path: "tls",
+      known: ["certificate_file", "private_key_file"])
+    certificateFile = try tls.text("certificate_file", hint: "give the path of the certificate chain in PEM form")
+    privateKeyFile = try tls.text("private_key_file", hint: "give the path of the certificate's key in PEM form")
+    let control = try SettingsReader(
+      try top.subtree("control_plane", hint: "give address, enrolment_address and authority_file"),
+      path: "control_plane", known: ["address", "enrolment_address", "authority_file"])
+    controlPlaneAddress = try Self.hostAndPort(control, "address")
+    enrolmentAddress = try Self.hostAndPort(control, "enrolment_address")
+    authorityFile = try control.text("authority_file", hint: "give the path of the control plane's CA in PEM form")
+    workers = try top.optionalNumber("workers", in: 1...256) ?? cores
+    drainSeconds = try top.optionalNumber("drain_seconds", in: 0...3600) ?? 30
+    limits = try Self.limits(top)
+  }
+
+  private static func address(_ reader: SettingsReader, _ key: String) throws -> SocketAddress {
+    let hint = "write an IP address and a port, such as 127.0.0.1:8443 or [::]:8443"
+    guard let address = SocketAddress(try reader.text(key, hint: hint)) else {
+      throw SettingsFault(reader.place(key), "is not an address to listen on", hint: hint)
+    }
+    return address
+  }
+
+  private static func hostAndPort(_ reader: SettingsReader, _ key: String) throws -> String {
+    let hint = "write a name or an IP address and a port, such as control.example.com:7443"
+    let text = try reader.text(key, hint: hint)
+    guard let colon = text.lastIndex(of: ":"), colon > text.startIndex,
+      let port = UInt16(text[text.index(after: colon)...]), port > 0
+    else { throw SettingsFault(reader.place(key), "is not a host and a port", hint: hint) }
+    return text
+  }
+
+  private static func url(_ top: SettingsReader) throws -> String {
+    let hint = "write where clients reach this edge, such as https://eu.example.com/v1"
+    let text = try top.text("base_url", hint: hint)
+    guard text.hasPrefix("https://"), text.count > 8 else {
+      throw SettingsFault("base_url", "is not an https URL", hint: hint)
+    }
+    return text
+  }
+
+  private static func limits(_ top: SettingsReader) throws -> RelayLimits {
+    var limits = RelayLimits()
+    guard let tree = top.optionalSubtree("limits") else { return limits }
+    let reader = try SettingsReader(tree, path: "limits", known: LimitKey.allCases.map(\.rawValue))
+    for key in LimitKey.allCases {
+      guard let value = try reader.optionalNumber(key.rawValue, in: key.range) else { continue }
+      key.set(value, in: &limits)
+    }
+    return limits
+  }
+}
+
+/// The limits that a file can set, by LIMITS' names, with units.
+private enum LimitKey: String, CaseIterable {
+  case requestBodyBytes = "request_body_bytes"
+  case connections
+  case concurrentStreams = "concurrent_streams"
+  case handshakeSeconds = "handshake_seconds"
+  case bodyGapSeconds = "body_gap_seconds"
+  case firstByteSeconds = "first_byte_seconds"
+  case chunkGapSeconds = "chunk_gap_seconds"
+  case exchangeSeconds = "exchange_seconds"
+  case slowReaderSeconds = "slow_reader_seconds"
+  case idleSeconds = "idle_seconds"
+  case upstreamConnectSeconds = "upstream_connect_seconds"
+  case upstreamConnections = "upstream_connections"
+
+  var range: ClosedRange<Int> {
+    switch self {
+    case .requestBodyBytes: 1024...1_073_741_824
+    case .connections, .upstreamConnections: 1...1_000_000
+    case .concurrentStreams: 1...10_000
+    default: 1...86_400
+    }
+  }
+
+  func set(_ value: Int, in limits: inout RelayLimits) {
+    let microseconds = Int64(value) * 1_000_000
+    switch self {
+    case .requestBodyBytes: limits.requestBodyBytes = value
+    case .connections: limits.connections = value
+    case .concurrentStreams: limits.http2.concurrentStreams = value
+    case .handshakeSeconds: limits.handshakeMicroseconds = microseconds
+    case .bodyGapSeconds: limits.bodyGapMicroseconds = microseconds
+    case .firstByteSeconds: limits.firstByteMicroseconds = microseconds
+    case .chunkGapSeconds: limits.chunkGapMicroseconds = microseconds
+    case .exchangeSeconds: limits.exchangeMicroseconds = microseconds
+    case .slowReaderSeconds: limits.slowReaderMicroseconds = microseconds
+    case .idleSeconds: limits.idleMicroseconds = microseconds
+    case .upstreamConnectSeconds: limits.upstream.connectTimeoutMicroseconds = microseconds
+    case .upstreamConnections: limits.upstream.connections = value
+    }
+  }
+}

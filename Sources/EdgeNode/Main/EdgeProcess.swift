@@ -1,0 +1,144 @@
+// Wires the data path to the control link: usage goes to the spool, configurations become policy tables, signals become
+// a drain or a reload.
+
+import Dispatch
+import EdgeDataPath
+import EdgeUplink
+import Foundation
+import Logging
+import StraitProtocol
+import Synchronization
+
+final class EdgeProcess: Sendable {
+  private let file: EdgeFile
+  private let joinToken: String?
+  private let logger: Logger
+  /// Set once the identity is known; configurations that come earlier cannot be, because the link needs the identity.
+  private let edge = Mutex<Edge?>(nil)
+
+  init(file: EdgeFile, joinToken: String?, logger: Logger) {
+    self.file = file
+    self.joinToken = joinToken
+    self.logger = logger
+  }
+
+  /// Serves until SIGTERM or SIGINT.
+  func run(tls: TLSContext) async throws {
+    try FileManager.default.createDirectory(
+      atPath: file.dataDirectory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    let signals = ProcessSignals()
+    let spool = try UsageSpool(directory: file.dataDirectory + "/spool", limits: SpoolLimits(), logger: logger)
+    let region = Mutex("")
+    let uplink = Uplink(
+      configuration: uplinkConfiguration, spool: spool, logger: logger,
+      activeExchanges: { [self] in edge.withLock { $0?.activeExchanges } ?? 0 },
+      apply: { [self] state in
+        let tables = try PolicyTables(state, region: region.withLock { $0 })
+        edge.withLock { $0 }?.adopt(tables)
+        logger.info("configuration in force", metadata: ["version": "\(state.version)"])
+      })
+    // An edge without identity waits here for the control plane; a signal ends the wait.
+    guard let identity = try await signals.firstOf({ try await uplink.ensureIdentity() }) else { return }
+    region.withLock { $0 = identity.region }
+    let serving = try Edge(
+      settings: settings(identity), tables: try firstTables(uplink, region: identity.region), sink: spool,
+      gauges: { [("strait_edge_spooled_records", Double(spool.depth)), ("strait_edge_lost_records", Double(spool.lost))] })
+    try serving.start(tls: tls)
+    edge.withLock { $0 = serving }
+    logger.info("serving", metadata: ["edge": "\(identity.edge)", "region": "\(identity.region)"])
+    let link = Task { try await uplink.run() }
+    await followSignals(signals, serving)
+    logger.info("draining")
+    await serving.drain(windowMicroseconds: Int64(file.drainSeconds) * 1_000_000)
+    link.cancel()
+    _ = await link.result
+    spool.close()
+    logger.info("stopped")
+  }
+
+  private var uplinkConfiguration: UplinkConfiguration {
+    UplinkConfiguration(
+      dataDirectory: file.dataDirectory, controlPlaneAddress: file.controlPlaneAddress,
+      enrolmentAddress: file.enrolmentAddress, authorityFile: file.authorityFile, joinToken: joinToken,
+      baseURL: file.baseURL, softwareVersion: SoftwareVersion.current)
+  }
+
+  private func settings(_ identity: EdgeIdentity) -> EdgeSettings {
+    var settings = EdgeSettings(
+      listen: file.listen, adminListen: file.adminListen, workers: file.workers,
+      edgeName: identity.edge.description, region: identity.region)
+    settings.limits = file.limits
+    return settings
+  }
+
+  /// The tables of the last good configuration, or empty ones until the control plane is heard.
+  private func firstTables(_ uplink: Uplink, region: String) throws -> PolicyTables {
+    if let state = try uplink.loadLastGood() {
+      do {
+        return try PolicyTables(state, region: region)
+      } catch {
+        logger.error("the last good configuration cannot be used", metadata: ["reason": "\(error)"])
+        uplink.discardLastGood()
+      }
+    }
+    return try PolicyTables(ConfigurationState(), region: region)
+  }
+
+  /// Returns when the process is to end. SIGHUP reads the certificate again.
+  private func followSignals(_ signals: ProcessSignals, _ serving: Edge) async {
+    for await signal in signals.stream {
+      guard signal == SIGHUP else { return }
+      do {
+        serving.use(
+          try TLSContext.server(certificateFile: file.certificateFile, privateKeyFile: file.privateKeyFile))
+        logger.info("certificate read again")
+      } catch {
+        logger.error("the new certificate is not used, the old one stays", metadata: ["reason": "\(error)"])
+      }
+    }
+  }
+}
+
+/// SIGTERM, SIGINT and SIGHUP, for any number of listeners in turn.
+final class ProcessSignals: Sendable {
+  private let listeners = Mutex<[Int: AsyncStream<Int32>.Continuation]>([:])
+  /// Written in init alone, only to keep the sources alive.
+  nonisolated(unsafe) private var sources: [any DispatchSourceSignal] = []
+
+  init() {
+    sources = [SIGTERM, SIGINT, SIGHUP].map { number in
+      signal(number, SIG_IGN)
+      let source = DispatchSource.makeSignalSource(signal: number)
+      source.setEventHandler { [weak self] in self?.deliver(number) }
+      source.resume()
+      return source as any DispatchSourceSignal
+    }
+  }
+
+  /// The signals from now on. Each listener has a stream of its own, because a cancelled listener ends its stream.
+  var stream: AsyncStream<Int32> {
+    let (stream, continuation) = AsyncStream<Int32>.makeStream()
+    listeners.withLock { $0[$0.count] = continuation }
+    return stream
+  }
+
+  private func deliver(_ number: Int32) {
+    for listener in listeners.withLock({ $0.values.map { $0 } }) { listener.yield(number) }
+  }
+
+  /// The result of `work`, or nil when a signal to end comes first.
+  func firstOf<Result: Sendable>(_ work: @escaping @Sendable () async throws -> Result) async throws -> Result? {
+    let signals = stream
+    return try await withThrowingTaskGroup(of: Result?.self) { group in
+      group.addTask { try await work() }
+      group.addTask {
+        // The stream also ends when this task is cancelled, because the work is done.
+        for await number in signals where number != SIGHUP { return nil }
+        return nil
+      }
+      let first = try await group.next() ?? nil
+      group.cancelAll()
+      return first
+    }
+  }
+}
