@@ -7,7 +7,8 @@ import Foundation
 package enum RegionFiles {
   /// A region file is a few lines; more is not a region file.
   package static let maximumBytes = 65536
-  package static let maximumFiles = 1000
+  /// As many as the control plane takes at a time.
+  package static let maximumFiles = 500
 
   /// Checks the files and what they say together.
   /// - Returns: the regions in the files' order, and the problems; regions count only when there are no problems

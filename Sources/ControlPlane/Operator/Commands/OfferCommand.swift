@@ -48,12 +48,6 @@ struct OfferCommand: ParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
-    func validate() throws {
-      if let weight, !(0...1_000_000).contains(weight) {
-        throw ValidationError("--weight is a number from 0 to 1000000")
-      }
-    }
-
     func perform(_ client: AdminClient) async throws {
       let request = OfferRequest(
         model: model, upstream: upstream, upstreamModel: upstreamModel, dialect: dialect.rawValue,

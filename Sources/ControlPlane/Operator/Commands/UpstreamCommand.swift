@@ -37,7 +37,7 @@ struct UpstreamCommand: ParsableCommand {
     @Option(help: "How to speak to it; negotiated is for https only.")
     var httpVersion: HTTPVersion?
 
-    @Option(help: "How it wants its credential: a bearer token, or in x-api-key.")
+    @Option(help: "How it wants its credential: bearer where one is given, or api-key for x-api-key.")
     var credentialStyle: CredentialStyle?
 
     @Option(help: "A file with the credential, closed to other users.")
@@ -70,8 +70,6 @@ struct UpstreamCommand: ParsableCommand {
         throw ValidationError("--credential-style none takes no credential")
       case .bearer where !isGiven, .apiKey where !isGiven:
         throw ValidationError("this credential style needs --credential-file or --credential-stdin")
-      case nil where isGiven:
-        throw ValidationError("say with --credential-style how the credential is sent: bearer or api-key")
       default: break
       }
     }

@@ -7,8 +7,8 @@ import AdminAPI
 package enum Diagnosis {
   /// Above this an edge is not getting its records away: a minute's worth at fifty requests a second.
   package static let spooledRecordsWorthAWord: UInt64 = 3000
-  /// Edges renew long before this; less means that renewing does not work.
-  package static let certificateSecondsWorthAWord: Int64 = 6 * 3600
+  /// A week, so that nobody has to act at night; an edge's own log speaks up at the same time.
+  package static let certificateSecondsWorthAWord: Int64 = 7 * 86400
 
   package static func database(readinessStatus status: Int) -> Finding {
     switch status {
@@ -117,7 +117,7 @@ package enum Diagnosis {
           .warn(
             "certificates",
             "the certificate of \(name(edge)) ends in \(DurationText.text(seconds: Int(rest)))",
-            next: "look at the edge's log for why it was not renewed"))
+            next: "join it anew before that: strait edge invite --region \(edge.region)"))
       }
       if rest < soonest?.seconds ?? .max { soonest = (edge, rest) }
     }
