@@ -235,7 +235,17 @@ let package = Package(
     ),
     .testTarget(
       name: "OperatorCommandTests",
-      dependencies: ["AdminAPI", "OperatorCommand"],
+      dependencies: [
+        "AdminAPI", "OperatorCommand",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "SwiftASN1", package: "swift-asn1"),
+        .product(name: "X509", package: "swift-certificates"),
+      ],
       path: "Tests/ControlPlane/Operator",
       swiftSettings: swift
     ),
