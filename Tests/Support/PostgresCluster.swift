@@ -155,6 +155,9 @@ package final class PostgresCluster: Sendable {
 
 package struct PostgresClusterError: Error, CustomStringConvertible {
   package let reason: String
+
+  package init(reason: String) { self.reason = reason }
+
   package var description: String { "test cluster: \(reason)" }
 }
 

@@ -1,11 +1,11 @@
 // Where the database is and how long the layer waits for it.
 
-/// Where to connect and under which limits. Does not print its password.
-package struct PostgresConfiguration: Sendable, CustomStringConvertible {
+/// Where to connect and under which limits. Does not print its password, nor does a dump of it.
+package struct PostgresConfiguration: Sendable, CustomStringConvertible, CustomReflectable {
   /// Settings as libpq knows them (`host`, `port`, `user`, `target_session_attrs`, …).
   let settings: [ConnectionSetting]
 
-  /// How long one attempt to connect may take, over all hosts of the URL.
+  /// How long one attempt to connect may take; several hosts share it evenly.
   package var connectTimeoutSeconds = 10
   /// The server's `statement_timeout`; the layer gives the connection up some seconds later.
   package var statementTimeoutSeconds = 30
@@ -27,6 +27,8 @@ package struct PostgresConfiguration: Sendable, CustomStringConvertible {
     let shown = settings.filter { ["host", "hostaddr", "port", "dbname", "user"].contains($0.keyword) }
     return "postgresql " + shown.map { "\($0.keyword)=\($0.value)" }.joined(separator: " ")
   }
+
+  package var customMirror: Mirror { Mirror(self, children: ["connects to": description]) }
 }
 
 extension PostgresConfiguration {
@@ -40,11 +42,16 @@ extension PostgresConfiguration {
     ConnectionSetting(keyword: "tcp_user_timeout", value: "20000"),
   ]
 
-  /// What libpq is given.
-  var completeSettings: [ConnectionSetting] {
+  /// How many hosts the URL names.
+  var hostCount: Int {
+    settings.filter { $0.keyword == "host" || $0.keyword == "hostaddr" }.map(\.items.count).max() ?? 1
+  }
+
+  /// What libpq is given: it tries the hosts in order, beginning with the given one.
+  func completeSettings(firstHost: Int) -> [ConnectionSetting] {
     let given = Set(settings.map(\.keyword))
-    return settings.filter { $0.keyword != "client_encoding" }
-      + Self.defaults.filter { !given.contains($0.keyword) }
+    let own = settings.filter { $0.keyword != "client_encoding" }.map { $0.rotated(by: firstHost) }
+    return own + Self.defaults.filter { !given.contains($0.keyword) }
       + [ConnectionSetting(keyword: "client_encoding", value: "UTF8")]
   }
 
@@ -65,7 +72,21 @@ extension PostgresConfiguration {
   }
 }
 
-struct ConnectionSetting: Sendable {
+/// One of libpq's settings. It does not print its value.
+struct ConnectionSetting: Sendable, CustomStringConvertible, CustomReflectable {
   var keyword: String
   var value: String
+
+  var description: String { keyword }
+  var customMirror: Mirror { Mirror(self, children: ["keyword": keyword]) }
+
+  /// The parts of a list, such as that of the hosts.
+  var items: [Substring] { value.split(separator: ",", omittingEmptySubsequences: false) }
+
+  /// The lists that belong to the hosts begin with another element; a single element stands for all of them.
+  func rotated(by count: Int) -> ConnectionSetting {
+    guard ["host", "hostaddr", "port"].contains(keyword), count < items.count else { return self }
+    let list = items[count...] + items[..<count]
+    return ConnectionSetting(keyword: keyword, value: list.joined(separator: ","))
+  }
 }

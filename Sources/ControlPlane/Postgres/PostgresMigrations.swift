@@ -18,6 +18,9 @@ package struct PostgresMigration: Sendable {
 
 /// The ordered steps that a program knows.
 package struct PostgresMigrations: Sendable {
+  /// How long a statement of a step may take, and the wait for another process's step.
+  package static let maximumStepSeconds = 600
+
   private let migrations: [PostgresMigration]
 
   /// - Parameter migrations: numbered upwards from 1 without a gap
@@ -79,6 +82,7 @@ package struct PostgresMigrations: Sendable {
   /// Only one process migrates at a time: the lock is held up to the end of the transaction. The number is
   /// "strait" in ASCII.
   private func waitForTurn(_ transaction: PostgresTransaction) async throws {
+    try await transaction.setStatementTimeout(seconds: Self.maximumStepSeconds)
     try await transaction.query("SELECT pg_advisory_xact_lock(126943972387188)")
   }
 

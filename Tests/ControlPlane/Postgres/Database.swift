@@ -8,10 +8,10 @@ let quietLogger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
 /// A pool on a new, empty database of the shared cluster.
 func freshPool(_ change: (inout PostgresPoolLimits) -> Void = { _ in }) async throws -> PostgresPool {
-  try await pool(on: PostgresCluster.freshDatabase(), change)
+  try await openPool(on: PostgresCluster.freshDatabase(), change)
 }
 
-func pool(
+func openPool(
   on url: String, _ change: (inout PostgresPoolLimits) -> Void = { _ in }
 ) throws -> PostgresPool {
   var limits = PostgresPoolLimits()

@@ -7,7 +7,7 @@ struct ListenerTests {
   @Test("says when it listens, then yields each notification in order")
   func notifications() async throws {
     let url = try await PostgresCluster.freshDatabase()
-    let pool = try pool(on: url)
+    let pool = try openPool(on: url)
     let listener = PostgresListener(
       try PostgresConfiguration(url: url), channels: ["news", "Mixed \"case\""], logger: quietLogger)
     let events = listener.makeAsyncIterator()
@@ -23,7 +23,7 @@ struct ListenerTests {
   @Test("a notification of a transaction arrives after its commit and not after its rollback")
   func transactions() async throws {
     let url = try await PostgresCluster.freshDatabase()
-    let pool = try pool(on: url)
+    let pool = try openPool(on: url)
     var events = PostgresListener(
       try PostgresConfiguration(url: url), channels: ["news"], logger: quietLogger
     ).makeAsyncIterator()
@@ -69,7 +69,7 @@ struct ListenerTests {
     try await cluster.stop()
     try await cluster.restart()
     #expect(await events.next() == .resumed)
-    let pool = try pool(on: url)
+    let pool = try openPool(on: url)
     try await pool.query("SELECT pg_notify('news', 'back')")
     #expect(await events.next() == .notification(channel: "news", payload: "back"))
     cluster.remove()

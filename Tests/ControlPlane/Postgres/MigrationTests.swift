@@ -30,13 +30,13 @@ struct MigrationTests {
     let migrations = PostgresMigrations([Self.first, Self.second])
     let applied = try await withThrowingTaskGroup(of: [Int32].self) { group in
       for _ in 0..<6 {
-        let pool = try pool(on: url)
+        let pool = try openPool(on: url)
         group.addTask { try await migrations.run(on: pool, logger: quietLogger) }
       }
       return try await group.reduce(into: []) { $0 += $1 }
     }
     #expect(applied.sorted() == [1, 2])
-    #expect(try await teams(pool(on: url)) == ["it's; one", "two"])
+    #expect(try await teams(openPool(on: url)) == ["it's; one", "two"])
   }
 
   @Test("refuse a database that a newer version has migrated")

@@ -2,7 +2,7 @@
 
 struct CopyBuffer {
   /// Large enough that a system call is rare, small enough that a slow server holds little of it up.
-  private static let capacity = 64 << 10
+  static let capacity = 64 << 10
   private var bytes: [UInt8]
 
   init() {

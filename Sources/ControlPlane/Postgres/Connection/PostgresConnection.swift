@@ -23,6 +23,8 @@ package actor PostgresConnection: PostgresSession {
   var isBroken = false
   /// The statement under way.
   var operation: Operation?
+  /// The server's limit for a statement of this session, which a transaction may change for its time.
+  var statementTimeoutSeconds: Int
   /// Whether rows of a COPY to us are still to come.
   var isCopyingOut = false
   /// The transaction whose statements are accepted; each has a number of its own.
@@ -48,6 +50,7 @@ package actor PostgresConnection: PostgresSession {
   private init(_ configuration: PostgresConfiguration, logger: Logger) {
     self.configuration = configuration
     self.logger = logger
+    statementTimeoutSeconds = configuration.statementTimeoutSeconds
     executor = QueueExecutor(label: "strait.postgres.connection")
   }
 
@@ -176,7 +179,7 @@ package actor PostgresConnection: PostgresSession {
   // MARK: Waiting
 
   var statementDeadline: DispatchTime {
-    .now() + .seconds(configuration.statementTimeoutSeconds + Self.statementGraceSeconds)
+    .now() + .seconds(statementTimeoutSeconds + Self.statementGraceSeconds)
   }
 
   /// Waits for the socket. A cancelled task asks the server to give the statement up and waits on, since only the
@@ -224,11 +227,25 @@ package actor PostgresConnection: PostgresSession {
 
   // MARK: Connecting
 
+  /// libpq goes on to the next host when one refuses, but in its non-blocking form not when one stays silent. Then the
+  /// next round begins with the next host.
   private func open() async throws {
-    operation = Operation(
-      deadline: .now() + .seconds(configuration.connectTimeoutSeconds), cancellation: .stopsWaiting)
+    let hosts = configuration.hostCount
+    let seconds = max(1, configuration.connectTimeoutSeconds / hosts)
+    for host in 0..<hosts {
+      do {
+        return try await open(firstHost: host, until: .now() + .seconds(seconds))
+      } catch let error as PostgresError where error.kind == .timeout && host + 1 < hosts {
+        logger.debug("a database host is silent", metadata: ["host": "\(host)"])
+      }
+    }
+  }
+
+  private func open(firstHost: Int, until deadline: DispatchTime) async throws {
+    operation = Operation(deadline: deadline, cancellation: .stopsWaiting)
+    isBroken = false
     defer { operation = nil }
-    let connecting = try LibpqConnection(settings: configuration.completeSettings)
+    let connecting = try LibpqConnection(settings: configuration.completeSettings(firstHost: firstHost))
     libpq = connecting
     do {
       try await finishConnecting(connecting)

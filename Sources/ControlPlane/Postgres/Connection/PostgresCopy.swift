@@ -129,22 +129,28 @@ extension PostgresConnection {
     }
   }
 
-  /// The next row as the server sent it, nil after the last.
-  fileprivate func nextCopyRow() async throws -> [UInt8]? {
-    guard isCopyingOut else { return nil }
+  /// The next rows as the server sent them, some at a time because each call changes threads; empty after the last.
+  fileprivate func nextCopyRows() async throws -> [[UInt8]] {
+    guard isCopyingOut else { return [] }
     operation?.deadline = statementDeadline
-    while true {
+    var rows: [[UInt8]] = []
+    var size = 0
+    while size < CopyBuffer.capacity {
       switch try live().nextCopyData() {
-      case .row(let bytes): return bytes
+      case .row(let bytes):
+        size += bytes.count
+        rows.append(bytes)
       case .wait:
+        guard rows.isEmpty else { return rows }
         try await pause(reading: true, writing: false)
         guard try live().consumeInput() else { throw lost() }
       case .end, .failed:
         isCopyingOut = false
         _ = try await collect(RowCollector(maximumBytes: 0, parameters: nil))
-        return nil
+        return rows
       }
     }
+    return rows
   }
 
   private func stopCopyOut() async throws {
@@ -152,7 +158,7 @@ extension PostgresConnection {
     let wasCancelled = operation?.isCancelled == true
     if !wasCancelled { try await cancelStatement() }
     do {
-      while try await nextCopyRow() != nil {}
+      while try await !nextCopyRows().isEmpty {}
     } catch let error as PostgresError where error.kind == .timeout && error.sqlState != nil {
       // The cancellation that was asked for.
     }
@@ -167,8 +173,14 @@ package struct PostgresCopyOut: AsyncSequence, Sendable {
   package func makeAsyncIterator() -> Iterator { Iterator(connection: connection) }
 
   package struct Iterator: AsyncIteratorProtocol {
-    let connection: PostgresConnection
+    fileprivate let connection: PostgresConnection
+    private var rows: ArraySlice<[UInt8]> = []
 
-    package func next() async throws -> [UInt8]? { try await connection.nextCopyRow() }
+    fileprivate init(connection: PostgresConnection) { self.connection = connection }
+
+    package mutating func next() async throws -> [UInt8]? {
+      if rows.isEmpty { rows = try await connection.nextCopyRows()[...] }
+      return rows.popFirst()
+    }
   }
 }

@@ -5,12 +5,11 @@ import CLibpq
 /// - Throws: `PostgresError` of kind `configuration`; libpq's own words are not passed on, since they quote the part of
 ///   the URL that it stumbled over, and that may be the password
 func parseConnectionSettings(_ url: String) throws -> [ConnectionSetting] {
-  guard let options = PQconninfoParse(url, nil) else {
-    throw PostgresError(
-      .configuration,
-      "cannot read the database url; write it as postgresql://user:password@host:port/database with reserved "
-        + "characters percent-encoded")
-  }
+  let unreadable = PostgresError(
+    .configuration,
+    "cannot read the database url; write it as postgresql://user:password@host:port/database with reserved "
+      + "characters percent-encoded")
+  guard let options = PQconninfoParse(url, nil) else { throw unreadable }
   defer { PQconninfoFree(options) }
   var settings: [ConnectionSetting] = []
   var option = options
@@ -20,5 +19,8 @@ func parseConnectionSettings(_ url: String) throws -> [ConnectionSetting] {
     }
     option += 1
   }
+  // libpq would read on, and quote later as a port what may be a part of the password.
+  let ports = settings.filter { $0.keyword == "port" }.flatMap(\.items)
+  guard ports.allSatisfy({ $0.isEmpty || UInt16($0) != nil }) else { throw unreadable }
   return settings
 }

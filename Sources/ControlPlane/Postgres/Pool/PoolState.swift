@@ -1,7 +1,7 @@
 // Who gets which connection next: the pool's decisions, apart from connections and tasks.
 
 /// What one has who is given a slot.
-enum PoolTurn<Resource: Sendable>: Sendable {
+package enum PoolTurn<Resource: Sendable>: Sendable {
   case use(Resource)
   /// The slot is the taker's, who opens a connection or gives the slot back.
   case open
@@ -11,8 +11,8 @@ enum PoolTurn<Resource: Sendable>: Sendable {
 ///
 /// Every slot is free, lent (which includes being opened) or idle. Waiters exist only while no slot is free or idle, so
 /// nobody overtakes them.
-struct PoolState<Resource: Sendable, Waiter: Sendable>: Sendable {
-  enum Answer: Sendable {
+package struct PoolState<Resource: Sendable, Waiter: Sendable>: Sendable {
+  package enum Answer: Sendable {
     case take(PoolTurn<Resource>)
     case wait
     case refuse(PostgresError)
@@ -25,15 +25,15 @@ struct PoolState<Resource: Sendable, Waiter: Sendable>: Sendable {
   private var waiters: [(id: UInt64, waiter: Waiter)] = []
   private var isClosed = false
 
-  init(maximumResources: Int, maximumWaiters: Int) {
+  package init(maximumResources: Int, maximumWaiters: Int) {
     self.maximumResources = maximumResources
     self.maximumWaiters = maximumWaiters
   }
 
-  var waiterCount: Int { waiters.count }
+  package var waiterCount: Int { waiters.count }
 
   /// Asks for a slot. After `.wait` the caller adds itself with `enqueue`.
-  mutating func ask() -> Answer {
+  package mutating func ask() -> Answer {
     if isClosed { return .refuse(PostgresError(.poolExhausted, "the connection pool is closed")) }
     if let last = idle.popLast() {
       lentCount += 1
@@ -52,15 +52,15 @@ struct PoolState<Resource: Sendable, Waiter: Sendable>: Sendable {
     return .wait
   }
 
-  mutating func enqueue(_ waiter: Waiter, id: UInt64) { waiters.append((id, waiter)) }
+  package mutating func enqueue(_ waiter: Waiter, id: UInt64) { waiters.append((id, waiter)) }
 
   /// A waiter that gave up; nil when it has had its turn.
-  mutating func abandon(id: UInt64) -> Waiter? {
+  package mutating func abandon(id: UInt64) -> Waiter? {
     guard let index = waiters.firstIndex(where: { $0.id == id }) else { return nil }
     return waiters.remove(at: index).waiter
   }
 
-  enum Return: Sendable {
+  package enum Return: Sendable {
     case hand(Waiter, PoolTurn<Resource>)
     case discard(Resource)
     case nothing
@@ -68,7 +68,7 @@ struct PoolState<Resource: Sendable, Waiter: Sendable>: Sendable {
 
   /// Gives a slot back.
   /// - Parameter resource: the connection where it can be used again, nil where there is none
-  mutating func giveBack(_ resource: Resource?) -> Return {
+  package mutating func giveBack(_ resource: Resource?) -> Return {
     precondition(lentCount > 0, "a slot was given back twice")
     if !waiters.isEmpty {
       // The slot stays lent: it changes hands.
@@ -82,7 +82,7 @@ struct PoolState<Resource: Sendable, Waiter: Sendable>: Sendable {
   }
 
   /// Refuses all further asking; who waits is refused, who has a connection may finish.
-  mutating func close() -> (waiters: [Waiter], idle: [Resource]) {
+  package mutating func close() -> (waiters: [Waiter], idle: [Resource]) {
     isClosed = true
     defer {
       waiters = []

@@ -132,6 +132,8 @@ package final class PostgresPool: PostgresSession {
 
   private func nextTurn() async throws -> Turn {
     try Task.checkCancellation()
+    // The usual case, without a timer and without waiting. Any other answer changes nothing and is asked for again.
+    if case .take(let turn) = state.withLock({ $0.ask() }) { return turn }
     let id = waitersSeen.add(1, ordering: .relaxed).newValue
     let timer = Task {
       try await Task.sleep(for: .seconds(limits.acquireTimeoutSeconds))

@@ -25,6 +25,11 @@ package struct PostgresTransaction: PostgresSession {
     try await connection.run(statement, parameters, inTransaction: number)
   }
 
+  /// Lets each statement of this transaction run for `seconds`, for work that is known to be long.
+  package func setStatementTimeout(seconds: Int) async throws {
+    try await connection.setStatementTimeout(seconds: seconds, inTransaction: number)
+  }
+
   /// Runs statements without parameters, several separated by semicolons and none of them a transaction command.
   package func runScript(_ script: Statement) async throws {
     try await connection.runScript(script, inTransaction: number)
@@ -68,7 +73,10 @@ extension PostgresConnection {
     transactionsBegun += 1
     let number = transactionsBegun
     currentTransaction = number
-    defer { currentTransaction = nil }
+    defer {
+      currentTransaction = nil
+      statementTimeoutSeconds = configuration.statementTimeoutSeconds
+    }
     do {
       _ = try await run(isolation.begin)
       let value = try await body(PostgresTransaction(connection: self, number: number))
@@ -90,6 +98,13 @@ extension PostgresConnection {
   func runScript(_ script: Statement, inTransaction number: UInt64) async throws {
     guard currentTransaction == number else { throw PostgresError(.usage, "the transaction has ended") }
     try await runScript(script)
+  }
+
+  func setStatementTimeout(seconds: Int, inTransaction number: UInt64) async throws {
+    // Local to the transaction, at the server by SET LOCAL and here by the end of `transaction`.
+    let statement = Statement(generatedFromTrustedPartsOnly: "SET LOCAL statement_timeout = '\(seconds)s'")
+    _ = try await run(statement, [], inTransaction: number)
+    statementTimeoutSeconds = seconds
   }
 
   func rollBackToSavepoint() async throws {
