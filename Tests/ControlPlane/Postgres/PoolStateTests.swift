@@ -69,8 +69,8 @@ struct PoolStateTests {
     state.enqueue(7, id: 7)
     let (waiters, idle) = state.close()
     #expect(waiters == [7] && idle.isEmpty)
-    guard case .refuse = state.ask() else { return Issue.record("it did not refuse") }
-    guard case .discard(1) = state.giveBack(1) else { return Issue.record("it did not discard") }
+    if case .refuse = state.ask() {} else { Issue.record("it did not refuse") }
+    if case .discard(1) = state.giveBack(1) {} else { Issue.record("it did not discard") }
   }
 }
 
