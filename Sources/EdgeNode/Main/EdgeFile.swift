@@ -90,12 +90,12 @@ private enum LimitKey: String, CaseIterable {
   case connections
   case concurrentStreams = "concurrent_streams"
   case handshakeSeconds = "handshake_seconds"
-  case bodyGapSeconds = "body_gap_seconds"
-  case firstByteSeconds = "first_byte_seconds"
-  case chunkGapSeconds = "chunk_gap_seconds"
-  case exchangeSeconds = "exchange_seconds"
+  case bodyGapSeconds = "gap_inside_body_seconds"
+  case firstByteSeconds = "time_to_first_byte_seconds"
+  case chunkGapSeconds = "gap_between_chunks_seconds"
+  case exchangeSeconds = "whole_stream_seconds"
   case slowReaderSeconds = "slow_reader_seconds"
-  case idleSeconds = "idle_seconds"
+  case idleSeconds = "idle_connection_seconds"
   case upstreamConnectSeconds = "upstream_connect_seconds"
   case upstreamConnections = "upstream_connections"
 
