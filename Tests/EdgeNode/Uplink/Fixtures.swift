@@ -4,6 +4,7 @@ import EdgeUplink
 import Glibc
 import Logging
 import StraitProtocol
+import Synchronization
 import Testing
 
 /// A folder that is removed with its owner.
@@ -152,4 +153,12 @@ extension SpoolLimits {
     limits.spareSegments = spares
     return limits
   }
+}
+
+/// Carries a value out of a closure that may run anywhere.
+final class Holder<Value: Sendable>: Sendable {
+  private let held = Mutex<Value?>(nil)
+
+  var value: Value? { held.withLock { $0 } }
+  func set(_ value: Value) { held.withLock { $0 = value } }
 }

@@ -21,6 +21,26 @@ struct SpoolDiskTests {
     #expect(segments(folder.path).count == 10)
   }
 
+  @Test("is read on by a reader that had everything before, and again by one that goes back")
+  func readOn() throws {
+    let folder = try ScratchFolder()
+    let spool = try UsageSpool(
+      directory: folder.path, limits: .small(slots: 8), logger: quiet, upkeepThread: false)
+    defer { spool.close() }
+    var reader = SpoolReader(spool)
+    #expect(reader.next() == nil)
+    for number in 1...20 as ClosedRange<UInt64> {
+      spool.append(.numbered(number))
+      let batch = try #require(reader.next())
+      #expect(batch.firstSequence == number)
+      #expect(batch.records == [.numbered(number)])
+      #expect(reader.next() == nil)
+      spool.performUpkeep()
+    }
+    reader.move(to: SpoolPosition(epoch: spool.epoch, sequence: 13))
+    #expect(reader.next()?.firstSequence == 14)
+  }
+
   @Test("deletes a segment only when all of it is acknowledged and its time is over")
   func deletion() throws {
     let folder = try ScratchFolder()

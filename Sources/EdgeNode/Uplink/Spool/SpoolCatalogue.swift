@@ -25,6 +25,8 @@ struct SegmentEntry: Sendable {
   var first: UInt64
   var last: UInt64
   var count: Int
+  /// Slots in use, the damaged ones among them included.
+  var slots: Int
   /// Present until all of it has reached stable storage.
   var mapped: MappedSegment?
   /// When the last record in it was acknowledged; nil while one is not.

@@ -59,15 +59,15 @@ package struct SpoolReader {
     var slot = place.path == segment.path ? place.slot : 0
     var batch = SpoolBatch(epoch: segment.epoch, firstSequence: 0, records: [])
     let behind = position.epoch == segment.epoch ? position.sequence : 0
-    while batch.records.count < limit {
-      let bytes = readSlots(segment, from: slot, limit: limit)
+    while batch.records.count < limit, slot < segment.slots {
+      let bytes = readSlots(segment, from: slot, limit: min(limit, segment.slots - slot))
       if bytes.isEmpty { break }
       for start in stride(from: 0, to: bytes.count, by: SpoolFormat.slotBytes) {
         let end = min(bytes.count, start + SpoolFormat.slotBytes)
         let reading = bytes.withUnsafeBytes {
           SpoolFormat.readSlot(UnsafeRawBufferPointer(rebasing: $0[start..<end]), checksumSeed: seed)
         }
-        if case .entry(let entry) = reading, entry.sequence > behind, entry.sequence <= segment.last {
+        if case .entry(let entry) = reading, entry.sequence > behind {
           if batch.records.isEmpty {
             batch.firstSequence = entry.sequence
           } else if entry.sequence != batch.lastSequence + 1 || batch.records.count == limit {

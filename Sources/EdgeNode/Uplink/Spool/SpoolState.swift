@@ -101,9 +101,10 @@ struct SpoolState: ~Copyable {
   /// The active segment as it stands; nil while it is empty.
   var activeEntry: SegmentEntry? {
     guard let active, slotsLeft < active.slots else { return nil }
+    let used = active.slots - slotsLeft
     return SegmentEntry(
       path: active.path, epoch: epoch, ordinal: active.ordinal, first: activeFirst, last: activeLast,
-      count: active.slots - slotsLeft, mapped: nil, acknowledgedAt: nil)
+      count: used, slots: used)
   }
 
   var depth: Int {

@@ -180,7 +180,7 @@ extension UsageSpool {
       found.catalogue.segments.append(
         SegmentEntry(
           path: name.path, epoch: name.epoch, ordinal: name.ordinal, first: scan.first, last: scan.last,
-          count: scan.count))
+          count: scan.count, slots: scan.usedSlots))
     }
     report(found.summary, logger: logger)
     return found

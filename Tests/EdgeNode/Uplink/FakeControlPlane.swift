@@ -1,0 +1,244 @@
+// A control plane of a test: the three services over real sockets and mutual TLS, answering as the test says.
+
+import Crypto
+import Foundation
+import GRPCCore
+import GRPCNIOTransportHTTP2
+import StraitControlLink
+import StraitProtocol
+import SwiftASN1
+import Synchronization
+import X509
+
+/// What an edge did, in the order it was seen.
+enum LinkEvent: Sendable {
+  case enrolled(WireEnrolRequest)
+  case hello(WireConfigurationHello)
+  case acknowledgement(UInt64)
+  case refusal(UInt64, String)
+  case report(WireEdgeReport)
+  case followEnded
+  case batch(WireUsageBatch)
+}
+
+final class FakeControlPlane: Sendable {
+  let authority: TestAuthority
+  let edge: [UInt8] = (1...16).map { UInt8($0) }
+  private let (events, continuation) = AsyncStream.makeStream(of: LinkEvent.self)
+  private let behaviour = Mutex(Behaviour())
+
+  /// What the test wants of it.
+  struct Behaviour {
+    var token = "token-of-a-test"
+    /// Sent to every edge right after its hello.
+    var greeting: [WireConfigurationUpdate] = []
+    var streams: [Int: AsyncStream<WireConfigurationUpdate>.Continuation] = [:]
+    var nextStream = 0
+    /// Per epoch: the records as a database would hold them, each number once.
+    var stored: [UInt64: [UInt64: WireUsageRecord]] = [:]
+    var watermarks: [UInt64: UInt64] = [:]
+    /// Takes the place of the honest watermark once each.
+    var falseWatermarks: [UInt64] = []
+    /// Answers to lose after the records were stored.
+    var answersToLose = 0
+  }
+
+  init() throws {
+    authority = try TestAuthority()
+  }
+
+  func set(_ change: @Sendable (inout Behaviour) -> Void) { behaviour.withLock { change(&$0) } }
+  func get<Value: Sendable>(_ read: @Sendable (borrowing Behaviour) -> Value) -> Value {
+    behaviour.withLock { read($0) }
+  }
+
+  /// Waits for the first event from here on that the closure takes.
+  func next<Value>(_ match: (LinkEvent) -> Value?) async throws -> Value {
+    for await event in events {
+      if let value = match(event) { return value }
+    }
+    throw CancellationError()
+  }
+
+  func nextAcknowledgement() async throws -> UInt64 {
+    try await next { if case .acknowledgement(let version) = $0 { version } else { nil } }
+  }
+
+  func nextHello() async throws -> WireConfigurationHello {
+    try await next { if case .hello(let hello) = $0 { hello } else { nil } }
+  }
+
+  func nextRefusal() async throws -> (version: UInt64, reason: String) {
+    try await next { if case .refusal(let version, let reason) = $0 { (version, reason) } else { nil } }
+  }
+
+  func nextBatch() async throws -> WireUsageBatch {
+    try await next { if case .batch(let batch) = $0 { batch } else { nil } }
+  }
+
+  /// Sends an update to every edge that follows.
+  func send(_ update: WireConfigurationUpdate) {
+    behaviour.withLock { for stream in $0.streams.values { stream.yield(update) } }
+  }
+
+  // MARK: Serving
+
+  /// Serves both listeners while the body runs, then ends them at once, connections included.
+  /// - Parameter port: of the control link; 0 for any
+  func serve<Result: Sendable>(
+    port: Int = 0, _ body: @Sendable (_ link: Int, _ enrolment: Int) async throws -> Result
+  ) async throws -> Result {
+    let link = try transport(port: port, mutual: true)
+    let enrolment = try transport(port: 0, mutual: false)
+    let linkServer = GRPCServer(
+      transport: link, services: [ConfigurationService(plane: self), UsageService(plane: self)])
+    let enrolmentServer = GRPCServer(transport: enrolment, services: [EnrolmentService(plane: self)])
+    return try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await linkServer.serve() }
+      group.addTask { try await enrolmentServer.serve() }
+      let linkPort = try await link.listeningAddress.ipv4?.port ?? 0
+      let enrolmentPort = try await enrolment.listeningAddress.ipv4?.port ?? 0
+      let result: Result
+      do {
+        result = try await body(linkPort, enrolmentPort)
+      } catch {
+        group.cancelAll()
+        throw error
+      }
+      group.cancelAll()
+      while case .some = await group.nextResult() {}
+      return result
+    }
+  }
+
+  /// Serves enrolment alone, at a port that was free before.
+  func serveEnrolment<Result: Sendable>(
+    port: Int, _ body: @Sendable () async throws -> Result
+  ) async throws -> Result {
+    let server = GRPCServer(
+      transport: try transport(port: port, mutual: false), services: [EnrolmentService(plane: self)])
+    return try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await server.serve() }
+      defer { group.cancelAll() }
+      return try await body()
+    }
+  }
+
+  private func transport(port: Int, mutual: Bool) throws -> HTTP2ServerTransport.Posix {
+    let key = P256.Signing.PrivateKey()
+    let certificate = try authority.issue(to: Certificate.PrivateKey(key).publicKey, isServer: true)
+    let chain: [TLSConfig.CertificateSource] = [.bytes(try certificate.der, format: .der)]
+    let privateKey = TLSConfig.PrivateKeySource.bytes(Array(key.pemRepresentation.utf8), format: .pem)
+    let trust = TLSConfig.TrustRootsSource.certificates([.bytes(try authority.certificate.der, format: .der)])
+    return HTTP2ServerTransport.Posix(
+      address: .ipv4(host: "127.0.0.1", port: port),
+      transportSecurity: mutual
+        ? .mTLS(certificateChain: chain, privateKey: privateKey) { $0.trustRoots = trust }
+        : .tls(certificateChain: chain, privateKey: privateKey))
+  }
+
+  // MARK: What the services do
+
+  fileprivate func note(_ event: LinkEvent) { continuation.yield(event) }
+
+  fileprivate func enrol(_ request: WireEnrolRequest) throws -> WireEnrolResponse {
+    note(.enrolled(request))
+    guard request.joinToken == behaviour.withLock({ $0.token }) else {
+      throw RPCError(code: .permissionDenied, message: "the token has been used")
+    }
+    let signing = try CertificateSigningRequest(derEncoded: Array(request.certificateRequestDer))
+    let leaf = try authority.issue(to: signing.publicKey, isServer: false).der
+    let authorityDER = try authority.certificate.der
+    return .with {
+      $0.edgeID = Data(edge)
+      $0.region = "eu-west"
+      $0.certificateChainDer = [Data(leaf)]
+      $0.authorityDer = Data(authorityDER)
+    }
+  }
+
+  fileprivate func openStream() -> (Int, AsyncStream<WireConfigurationUpdate>) {
+    let (stream, continuation) = AsyncStream.makeStream(of: WireConfigurationUpdate.self)
+    let number = behaviour.withLock { behaviour in
+      behaviour.nextStream += 1
+      behaviour.streams[behaviour.nextStream] = continuation
+      for update in behaviour.greeting { continuation.yield(update) }
+      return behaviour.nextStream
+    }
+    return (number, stream)
+  }
+
+  fileprivate func closeStream(_ number: Int) {
+    behaviour.withLock { $0.streams[number] = nil }
+    note(.followEnded)
+  }
+
+  /// Stores as the real one does: each number once, and the watermark beyond any gap below the batch.
+  fileprivate func store(_ batch: WireUsageBatch) throws -> WireUsageWatermark {
+    let (answer, isLost) = behaviour.withLock { behaviour -> (UInt64, Bool) in
+      var watermark = behaviour.watermarks[batch.epoch] ?? 0
+      for (index, record) in batch.records.enumerated() {
+        let sequence = batch.firstSequence + UInt64(index)
+        behaviour.stored[batch.epoch, default: [:]][sequence] = record
+        watermark = max(watermark, sequence)
+      }
+      behaviour.watermarks[batch.epoch] = watermark
+      if behaviour.answersToLose > 0 {
+        behaviour.answersToLose -= 1
+        return (watermark, true)
+      }
+      return (behaviour.falseWatermarks.isEmpty ? watermark : behaviour.falseWatermarks.removeFirst(), false)
+    }
+    note(.batch(batch))
+    if isLost { throw RPCError(code: .unavailable, message: "the answer is lost") }
+    return .with {
+      $0.epoch = batch.epoch
+      $0.sequence = answer
+    }
+  }
+}
+
+private struct EnrolmentService: WireEnrolment.SimpleServiceProtocol {
+  let plane: FakeControlPlane
+
+  func enrol(request: WireEnrolRequest, context: ServerContext) async throws -> WireEnrolResponse {
+    try plane.enrol(request)
+  }
+}
+
+private struct ConfigurationService: WireConfiguration.SimpleServiceProtocol {
+  let plane: FakeControlPlane
+
+  func follow(
+    request: RPCAsyncSequence<WireConfigurationStatus, any Error>,
+    response: RPCWriter<WireConfigurationUpdate>,
+    context: ServerContext
+  ) async throws {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for try await status in request {
+        switch status.event {
+        case .hello(let hello):
+          plane.note(.hello(hello))
+          group.addTask {
+            let (number, updates) = plane.openStream()
+            defer { plane.closeStream(number) }
+            for await update in updates { try await response.write(update) }
+          }
+        case .acknowledgement(let acknowledgement): plane.note(.acknowledgement(acknowledgement.version))
+        case .refusal(let refusal): plane.note(.refusal(refusal.version, refusal.reason))
+        case .report(let report): plane.note(.report(report))
+        case nil: break
+        }
+      }
+      group.cancelAll()
+    }
+  }
+}
+
+private struct UsageService: WireUsage.SimpleServiceProtocol {
+  let plane: FakeControlPlane
+
+  func ship(request: WireUsageBatch, context: ServerContext) async throws -> WireUsageWatermark {
+    try plane.store(request)
+  }
+}
