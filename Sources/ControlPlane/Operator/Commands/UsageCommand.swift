@@ -55,7 +55,9 @@ struct UsageCommand: ParsableCommand {
       } else {
         try Output.list(
           records, json: global.json,
-          empty: "no usage records match\(isFiltered ? "; next: ask with fewer filters" : "")",
+          empty: isFiltered
+            ? "no usage records match; next: ask with fewer filters"
+            : "no usage records yet; next: send a request to an edge (strait edge list shows where)",
           columns: UsageEntry.columns)
       }
       if hasMore {
