@@ -160,7 +160,7 @@ def test_a_path_that_does_not_exist(world, http2):
 @pytest.mark.parametrize("sized", [True, False], ids=["declared", "undeclared"])
 def test_a_body_over_the_limit(world, scripted, path, sized, http2):
     model = "scripted" if path == "/chat/completions" else "scripted-claude"
-    body = json.dumps({"model": model, "x": "y" * (33 << 20)}).encode()
+    body = json.dumps({"model": model, "x": "y" * (5 << 20)}).encode()
     content = (
         body if sized else iter([body[start : start + (1 << 20)] for start in range(0, len(body), 1 << 20)])
     )

@@ -20,11 +20,13 @@ from scripted import ScriptedUpstream
 INPUT_PRICE, OUTPUT_PRICE = "2.5", "10"
 WAYS = {"http1": "http1", "http1_tls": "http1", "http2": "http2", "http2_tls": "negotiated"}
 HOME = "us-east"
+# Lower than in production where a test has to reach them.
+LIMITS = {"chunk_gap_seconds": 3, "request_body_bytes": 4 << 20}
 
 
 class World:
     def __init__(self, folder: pathlib.Path):
-        self.fleet = Fleet(folder, edge_settings={"limits": {"gap_between_chunks_seconds": 3}})
+        self.fleet = Fleet(folder, edge_settings={"limits": LIMITS})
         self.scripted = ScriptedUpstream(*self.fleet.authority.issue("scripted-upstream"))
         self.trust = ssl.create_default_context(cafile=str(self.fleet.ca_file))
         self.credential = "scripted-upstream-credential"

@@ -46,6 +46,7 @@ class Edge:
             "admin_listen": self.admin_url.removeprefix("http://"),
             "base_url": self.base_url,
             "data_directory": self.data,
+            "drain_seconds": 3,
             "tls": {"certificate_file": certificate, "private_key_file": key},
             "control_plane": {
                 "address": self._control_plane.grpc_address,
@@ -55,20 +56,29 @@ class Edge:
             **self._settings,
         }
 
+    @property
+    def _joined(self) -> pathlib.Path:
+        return self.folder / "joined"
+
     def start(self) -> None:
-        """Starts the process; `wait_ready` says when it serves."""
+        self.launch()
+        self.wait_ready()
+
+    def launch(self) -> None:
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_private(self.configuration_file, yaml(self.configuration()))
         command = [program("edge-node"), "--config", self.configuration_file]
-        joined = self.folder / "joined"
-        if not joined.exists():
-            command += [
-                "--join",
-                self._control_plane.operator("edge", "invite", "--region", self.region)["token"],
-            ]
-        self.child = Child(f"edge {self.region}", command, self.log)
+        environment = {}
+        if not self._joined.exists():
+            invitation = self._control_plane.operator("edge", "invite", "--region", self.region)
+            # Not as an argument: the process list shows those to everybody.
+            environment["STRAIT_JOIN_TOKEN"] = invitation["token"]
+        self.child = Child(f"edge {self.region}", command, self.log, environment=environment)
+
+    def wait_ready(self) -> None:
+        """Until it serves; from then on it needs no token."""
         wait_until(self.ready, f"edge {self.region} is ready", children=[self.child])
-        joined.touch()
+        self._joined.touch()
 
     def ready(self) -> bool:
         return answers(f"{self.admin_url}/readyz") == 200

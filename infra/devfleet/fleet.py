@@ -98,7 +98,9 @@ class Fleet:
 
     def start_edges(self) -> None:
         for edge in self.edges.values():
-            edge.start()
+            edge.launch()
+        for edge in self.edges.values():
+            edge.wait_ready()
 
     def wait_for_configuration(self, key: str, models: set[str]) -> None:
         """Until every edge knows the key and all the models."""
