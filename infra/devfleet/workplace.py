@@ -8,6 +8,8 @@ WORK = REPOSITORY / ".strait"
 FLEET = pathlib.Path(os.environ.get("STRAIT_DEV_FOLDER", WORK))
 """The state of the fleet that `make run` starts. Tests of the launcher set it elsewhere."""
 REGIONS = REPOSITORY / "regions"
+PROGRAMS = pathlib.Path(os.environ.get("STRAIT_PROGRAMS", REPOSITORY / ".build" / "release"))
+"""Where the built programs are; set it to try a fleet with programs from elsewhere."""
 MODEL_FILE = WORK / "model" / "gemma3-270m.gguf"
 
 
@@ -17,7 +19,7 @@ class FleetError(Exception):
 
 def program(name: str) -> pathlib.Path:
     """A program that `swift build -c release` makes."""
-    path = REPOSITORY / ".build" / "release" / name
+    path = PROGRAMS / name
     if not path.exists():
         raise FleetError(f"{name} is not built; next: swift build -c release")
     return path
