@@ -116,13 +116,9 @@ enum HTTP2Callbacks {
       if header.type == UInt8(NGHTTP2_DATA.rawValue) {
         if ends { session.note(.end, $0) }
       } else if header.type == UInt8(NGHTTP2_HEADERS.rawValue) {
-        switch strait_nghttp2_headers_category(frame) {
-        case NGHTTP2_HCAT_REQUEST, NGHTTP2_HCAT_RESPONSE:
-          session.note(ends ? .headersWithEnd : .headers, $0)
-        default:
-          // A final head after an informational one comes in this category too; so do trailers.
-          session.note(ends ? .headersWithEnd : .headers, $0, code: 1)
-        }
+        // At once and not after nghttp2 has returned: body bytes may follow in the same call, and where they go
+        // depends on the head. A callback may submit frames; only receiving and sending may not nest.
+        session.headersReceived($0, ends: ends)
       }
     }
   }

@@ -73,18 +73,18 @@ package final class HTTP2ClientSession: HTTP2Session, UpstreamSide {
     // The relay may have let go of the stream since the event was noted.
     guard stream.upstream === self else { return }
     switch event.kind {
-    case .headers, .headersWithEnd: head(stream, ends: event.kind == .headersWithEnd)
     case .body: stream.upstreamBodyProgressed()
     case .end: end(stream)
     case .closed: closed(stream, code: event.code)
-    case .informational: break
     }
   }
 
-  private func head(_ stream: RelayedStream, ends: Bool) {
+  override func headersReceived(_ stream: RelayedStream, ends: Bool) {
+    guard stream.upstream === self else { return }
     hasAnswered = true
     if stream.upstreamHeadDone {
-      if ends { end(stream) }
+      // Trailers, which end the answer.
+      note(.end, stream)
       return
     }
     guard let status = stream.upstreamHead.value(.status)?.decimal else {
@@ -97,7 +97,7 @@ package final class HTTP2ClientSession: HTTP2Session, UpstreamSide {
     }
     stream.upstreamHeadDone = true
     stream.upstreamHeadReceived(status: status, endsAnswer: ends)
-    if ends { end(stream) }
+    if ends { note(.end, stream) }
   }
 
   private func end(_ stream: RelayedStream) {

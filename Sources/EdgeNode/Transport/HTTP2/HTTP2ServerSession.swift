@@ -74,20 +74,21 @@ package final class HTTP2ServerSession: HTTP2Session, ClientSide {
     stream.requestBodyReceived(bytes)
   }
 
+  override func headersReceived(_ stream: RelayedStream, ends: Bool) {
+    if stream.requestHeadDone {
+      // Trailers, which end the request.
+      note(.end, stream)
+      return
+    }
+    stream.requestHeadDone = true
+    stream.requestHeadReceived(endsRequest: ends)
+  }
+
   override func act(on event: HTTP2Event, _ stream: RelayedStream) {
     switch event.kind {
-    case .headers, .headersWithEnd:
-      let ends = event.kind == .headersWithEnd
-      if stream.requestHeadDone {
-        if ends { stream.requestEndReceived() }
-      } else {
-        stream.requestHeadDone = true
-        stream.requestHeadReceived(endsRequest: ends)
-      }
     case .body: stream.requestBodyProgressed()
     case .end: stream.requestEndReceived()
     case .closed: close(stream)
-    case .informational: break
     }
   }
 

@@ -1,12 +1,12 @@
-// nghttp2 bound to a connection. Callbacks only copy and note; what they noted is acted upon after nghttp2 has returned,
-// when it may be called again.
+// nghttp2 bound to a connection. Callbacks copy and note; what they noted is acted upon after nghttp2 has returned, when
+// it may be called again. Heads alone are acted upon at once, because the bytes behind them depend on it.
 
 import CNghttp2
 
 /// What happened in one call of `nghttp2_session_mem_recv`.
 struct HTTP2Event: BitwiseCopyable {
   enum Kind: UInt8 {
-    case headers, headersWithEnd, body, end, closed, informational
+    case body, end, closed
   }
 
   let kind: Kind
@@ -53,6 +53,8 @@ package class HTTP2Session: Session {
     false
   }
   func bodyReceived(_ stream: RelayedStream, _ bytes: UnsafeRawBufferPointer) {}
+  /// A head is whole, informational or final, or trailers are.
+  func headersReceived(_ stream: RelayedStream, ends: Bool) {}
   func act(on event: HTTP2Event, _ stream: RelayedStream) {}
   func goawayReceived() {}
   func allClosed() {}
