@@ -21,13 +21,19 @@ final class FolderGuardian: Sendable {
       throw PostgresClusterError(reason: "no socket pair: errno \(errno)")
     }
     defer { close(ends[0]) }
+    // Again and again, because a half-done initdb writes on for a moment after its parent's death.
     let script = """
       trap '' INT TERM HUP
       folder=$1
       shift
       cat >/dev/null
-      cd "$folder" && "$@" >/dev/null 2>&1
-      cd / && rm -rf "$folder"
+      attempts=0
+      while [ -e "$folder" ] && [ $attempts -lt 100 ]; do
+        cd "$folder" && "$@" >/dev/null 2>&1
+        cd / && rm -rf "$folder"
+        [ ! -e "$folder" ] || sleep 0.2
+        attempts=$((attempts + 1))
+      done
       """
     let null = open("/dev/null", O_WRONLY | O_CLOEXEC)
     defer { close(null) }
