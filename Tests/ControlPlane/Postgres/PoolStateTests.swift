@@ -1,4 +1,5 @@
 import Postgres
+import TestSupport
 import Testing
 
 @Suite("The pool's decisions")
@@ -7,7 +8,7 @@ struct PoolStateTests {
 
   @Test("keep the limit, the order and every slot, over random histories", arguments: 0..<20 as Range<UInt64>)
   func randomHistories(seed: UInt64) {
-    var generator = SeededGenerator(state: seed)
+    var generator = SeededGenerator(seed: seed)
     var state = State(maximumResources: 3, maximumWaiters: 4)
     var waiting: [UInt64] = []
     var lent: [Int?] = []
@@ -71,18 +72,5 @@ struct PoolStateTests {
     #expect(waiters == [7] && idle.isEmpty)
     if case .refuse = state.ask() {} else { Issue.record("it did not refuse") }
     if case .discard(1) = state.giveBack(1) {} else { Issue.record("it did not discard") }
-  }
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014): a short generator that replays from its seed.
-private struct SeededGenerator: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ (mixed >> 31)
   }
 }
