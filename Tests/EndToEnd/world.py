@@ -21,7 +21,7 @@ INPUT_PRICE, OUTPUT_PRICE = "2.5", "10"
 WAYS = {"http1": "http1", "http1_tls": "http1", "http2": "http2", "http2_tls": "negotiated"}
 HOME = "us-east"
 # Lower than in production where a test has to reach them.
-LIMITS = {"chunk_gap_seconds": 3, "request_body_bytes": 4 << 20}
+LIMITS = {"gap_between_chunks_seconds": 3, "request_body_bytes": 4 << 20}
 
 
 class World:
