@@ -1,0 +1,80 @@
+// The log of changes: which version changed which resources, and who did it.
+
+import Postgres
+import StraitProtocol
+
+/// A resource that edges hold a copy of.
+package struct ResourceKey: Hashable, Sendable {
+  package enum Kind: String, Sendable, CaseIterable {
+    case region
+    case upstream
+    case offer
+    case team
+    case key
+  }
+
+  package let kind: Kind
+  /// A region's name, or an identifier's text.
+  package let id: String
+
+  package init(_ kind: Kind, _ id: some CustomStringConvertible) {
+    self.kind = kind
+    self.id = id.description
+  }
+}
+
+package enum ChangeStore {
+  package static let channel: StaticString = "strait_configuration"
+
+  /// Numbers a new version. The row stays locked until the transaction ends, so versions are committed in order; every
+  /// change does this last, so two changes cannot wait for each other.
+  package static func appendVersion(
+    changing resources: [ResourceKey], on session: PostgresTransaction
+  ) async throws -> Int64 {
+    let version: Int64 = try await session.query(
+      "UPDATE configuration_state SET version = version + 1 RETURNING version"
+    ).single().get("version")
+    try await session.query("INSERT INTO configuration_versions (version) VALUES ($1)", version)
+    try await session.query(
+      """
+      INSERT INTO configuration_changes (version, kind, resource)
+      SELECT $1, kind, resource FROM unnest($2, $3) AS changed (kind, resource)
+      """, version, resources.map(\.kind.rawValue), resources.map(\.id))
+    try await session.query("SELECT pg_notify('strait_configuration', $1::bigint::text)", version)
+    return version
+  }
+
+  package static func appendAudit(
+    _ id: PostgresUUID, actor: Actor, action: String, subject: String, version: Int64?,
+    on session: PostgresTransaction
+  ) async throws {
+    try await session.query(
+      "INSERT INTO audit_entries (id, actor, action, subject, version) VALUES ($1, $2, $3, $4, $5)",
+      id, actor.description, action, subject, version)
+  }
+
+  package static func newestVersion(on session: some PostgresSession) async throws -> UInt64 {
+    try await session.query("SELECT version FROM configuration_state").single().unsigned("version")
+  }
+
+  /// The oldest version that a delta can start from.
+  package static func oldestBase(on session: some PostgresSession) async throws -> UInt64 {
+    try await session.query(
+      "SELECT coalesce(min(version) - 1, 0) AS version FROM configuration_versions"
+    ).single().unsigned("version")
+  }
+
+  /// What changed after one version and up to another.
+  package static func changes(
+    after from: UInt64, through version: UInt64, on session: some PostgresSession
+  ) async throws -> [ResourceKey] {
+    let rows = try await session.query(
+      "SELECT DISTINCT kind, resource FROM configuration_changes WHERE version > $1 AND version <= $2",
+      Int64(clamping: from), Int64(clamping: version))
+    return try rows.compactMap { row in
+      // The table's check admits no other kinds.
+      guard let kind = ResourceKey.Kind(rawValue: try row.get("kind")) else { return nil }
+      return ResourceKey(kind, try row.get("resource", as: String.self))
+    }
+  }
+}

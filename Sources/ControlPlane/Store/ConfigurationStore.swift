@@ -1,0 +1,219 @@
+// The configuration as edges hold it, read whole or by what changed. Callers read in one repeatable-read transaction,
+// so that what they read is one version.
+
+import Foundation
+import Postgres
+import StraitProtocol
+
+package struct ConfigurationStore: Sendable {
+  /// Opens a sealed credential.
+  package typealias Opener = @Sendable (_ sealed: [UInt8], _ upstream: UpstreamID) throws -> [UInt8]
+
+  let transaction: PostgresTransaction
+  let open: Opener
+
+  package init(reading transaction: PostgresTransaction, open: @escaping Opener) {
+    self.transaction = transaction
+    self.open = open
+  }
+
+  /// Every resource, references before what refers to them.
+  package func readAll(_ body: (WireResource) -> Void) async throws {
+    try await regions(names: nil).forEach { body($0.resource) }
+    try await upstreams(ids: nil).forEach { body($0.resource) }
+    try await offers(ids: nil).forEach { body($0.resource) }
+    try await teams(ids: nil).forEach { body($0.resource) }
+    var last = KeyID.none
+    while true {
+      let page = try await keys(after: last, limit: Self.keysPerPage)
+      page.forEach { body($0.resource) }
+      guard page.count == Self.keysPerPage, let next = page.last.flatMap({ KeyID($0.key.id) }) else { return }
+      last = next
+    }
+  }
+
+  /// The current state of the given resources: what edges may have of them, and which they must not have.
+  package func read(_ changed: [ResourceKey]) async throws -> (
+    upserts: [WireResource], removals: [ResourceKey]
+  ) {
+    let ids = Dictionary(grouping: changed, by: \.kind).mapValues { $0.map(\.id) }
+    let teams = identifiers(ids[.team], of: TeamSubject.self)
+    let keys = identifiers(ids[.key], of: KeySubject.self) + (try await keyIDs(ofTeams: teams))
+    var found: [(key: ResourceKey, resource: WireResource)] = []
+    if let names = ids[.region] { found += try await regions(names: names) }
+    if let upstreams = ids[.upstream] {
+      found += try await self.upstreams(ids: identifiers(upstreams, of: UpstreamSubject.self))
+    }
+    if let offers = ids[.offer] {
+      found += try await self.offers(ids: identifiers(offers, of: OfferSubject.self))
+    }
+    if !teams.isEmpty { found += try await self.teams(ids: teams) }
+    if !keys.isEmpty { found += try await self.keys(ids: keys) }
+    let present = Set(found.map(\.key))
+    let wanted = Set(changed).union(keys.map { ResourceKey(.key, $0) })
+    return (found.map(\.resource), wanted.subtracting(present).sorted { $0.id < $1.id })
+  }
+
+  private typealias Found = [(key: ResourceKey, resource: WireResource)]
+  private static let keysPerPage = 5000
+
+  private func identifiers<Subject>(_ texts: [String]?, of subject: Subject.Type) -> [Identifier<Subject>] {
+    (texts ?? []).compactMap { Identifier<Subject>($0) }
+  }
+}
+
+// MARK: One kind each; nothing in place of names or ids means all
+
+extension ConfigurationStore {
+  private func regions(names: [String]?) async throws -> Found {
+    try await transaction.query(
+      """
+      SELECT name, jurisdiction, title FROM regions WHERE $1::text[] IS NULL OR name = ANY ($1) ORDER BY name
+      """, names
+    ).map { row in
+      let region = try WireRegion.with {
+        $0.name = try row.get("name")
+        $0.jurisdiction = try row.get("jurisdiction")
+        $0.title = try row.get("title")
+      }
+      return (ResourceKey(.region, region.name), .with { $0.region = region })
+    }
+  }
+
+  private func upstreams(ids: [UpstreamID]?) async throws -> Found {
+    try await transaction.query(
+      """
+      SELECT id, name, region, origin, path_prefix, protocol, credential_style, credential_sealed, ca_pem
+      FROM upstreams WHERE $1::uuid[] IS NULL OR id = ANY ($1) ORDER BY id
+      """, ids
+    ).map { row in
+      let id: UpstreamID = try row.get("id")
+      let upstream = try WireUpstream.with {
+        $0.id = Data(id.bytes)
+        $0.name = try row.get("name")
+        $0.region = try row.get("region")
+        $0.origin = try row.get("origin")
+        $0.pathPrefix = try row.get("path_prefix")
+        $0.protocol = UpstreamProtocol(rawValue: try row.get("protocol"))?.wire ?? .unspecified
+        $0.credentialStyle = CredentialStyle(rawValue: try row.get("credential_style"))?.wire ?? .unspecified
+        if let sealed = try row.get("credential_sealed", as: [UInt8]?.self) {
+          $0.credential = Data(try open(sealed, id))
+        }
+        $0.caPem = try row.get("ca_pem", as: String?.self) ?? ""
+      }
+      return (ResourceKey(.upstream, id), .with { $0.upstream = upstream })
+    }
+  }
+
+  private func offers(ids: [OfferID]?) async throws -> Found {
+    try await transaction.query(
+      """
+      SELECT id, upstream_id, model, upstream_model, dialect, weight
+      FROM offers WHERE $1::uuid[] IS NULL OR id = ANY ($1) ORDER BY id
+      """, ids
+    ).map { row in
+      let id: OfferID = try row.get("id")
+      let offer = try WireOffer.with {
+        $0.id = Data(id.bytes)
+        $0.upstreamID = Data(try row.get("upstream_id", as: UpstreamID.self).bytes)
+        $0.model = try row.get("model")
+        $0.upstreamModel = try row.get("upstream_model")
+        $0.dialect = WireDialect(rawValue: try row.get("dialect")) ?? .unspecified
+        $0.weight = UInt32(clamping: try row.get("weight", as: Int64.self))
+      }
+      return (ResourceKey(.offer, id), .with { $0.offer = offer })
+    }
+  }
+
+  private func teams(ids: [TeamID]?) async throws -> Found {
+    try await transaction.query(
+      "SELECT id, account_id, name, suspended FROM teams WHERE $1::uuid[] IS NULL OR id = ANY ($1) ORDER BY id",
+      ids
+    ).map { row in
+      let id: TeamID = try row.get("id")
+      let team = try WireTeam.with {
+        $0.id = Data(id.bytes)
+        $0.accountID = Data(try row.get("account_id", as: AccountID.self).bytes)
+        $0.name = try row.get("name")
+        $0.suspended = try row.get("suspended")
+      }
+      return (ResourceKey(.team, id), .with { $0.team = team })
+    }
+  }
+
+  /// The usable ones of the given keys.
+  private func keys(ids: [KeyID]) async throws -> Found {
+    try await transaction.query(
+      """
+      SELECT keys.id, team_id, digest, expires_at FROM keys JOIN teams ON teams.id = team_id
+      WHERE keys.id = ANY ($1)
+        AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()) AND NOT suspended
+      ORDER BY keys.id
+      """, ids
+    ).map(key)
+  }
+
+  private func keys(after last: KeyID, limit: Int) async throws -> Found {
+    try await transaction.query(
+      """
+      SELECT keys.id, team_id, digest, expires_at FROM keys JOIN teams ON teams.id = team_id
+      WHERE keys.id > $1
+        AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()) AND NOT suspended
+      ORDER BY keys.id LIMIT $2
+      """, last, limit
+    ).map(key)
+  }
+
+  private func key(_ row: PostgresRow) throws -> (key: ResourceKey, resource: WireResource) {
+    let id: KeyID = try row.get("id")
+    let key = try WireKey.with {
+      $0.id = Data(id.bytes)
+      $0.teamID = Data(try row.get("team_id", as: TeamID.self).bytes)
+      $0.digest = Data(try row.get("digest", as: [UInt8].self))
+      $0.expiresAt = try row.get("expires_at", as: PostgresTimestamp?.self)?.microseconds ?? 0
+    }
+    return (ResourceKey(.key, id), .with { $0.key = key })
+  }
+
+  private func keyIDs(ofTeams teams: [TeamID]) async throws -> [KeyID] {
+    guard !teams.isEmpty else { return [] }
+    return try await transaction.query("SELECT id FROM keys WHERE team_id = ANY ($1)", teams).map {
+      try $0.get("id")
+    }
+  }
+}
+
+// MARK: The contract's words
+
+extension UpstreamProtocol {
+  var wire: WireUpstreamProtocol {
+    switch self {
+    case .http1: .http1
+    case .http2: .http2
+    case .negotiated: .negotiated
+    }
+  }
+}
+
+extension CredentialStyle {
+  var wire: WireCredentialStyle {
+    switch self {
+    case .none: .none
+    case .bearer: .bearer
+    case .apiKey: .apiKey
+    }
+  }
+}
+
+extension ResourceKey {
+  /// - Returns: nothing for an id that is not one
+  package var wire: WireResourceReference? {
+    switch kind {
+    case .region: .with { $0.region = id }
+    case .upstream: UpstreamID(id).map { id in .with { $0.upstream = Data(id.bytes) } }
+    case .offer: OfferID(id).map { id in .with { $0.offer = Data(id.bytes) } }
+    case .team: TeamID(id).map { id in .with { $0.team = Data(id.bytes) } }
+    case .key: KeyID(id).map { id in .with { $0.key = Data(id.bytes) } }
+    }
+  }
+}

@@ -1,0 +1,62 @@
+// Keys: who they belong to and their digests. The keys themselves are never stored.
+
+import AdminAPI
+import Postgres
+import StraitProtocol
+
+package enum KeyStore {
+  package struct NewRow: Sendable {
+    package let id: KeyID
+    package let team: TeamID
+    package let publicID: String
+    package let digest: Digest
+    package let name: Label
+    package let expiresAt: Moment?
+  }
+
+  package static func insert(_ key: NewRow, on session: some PostgresSession) async throws {
+    try await session.query(
+      "INSERT INTO keys (id, team_id, public_id, digest, name, expires_at) VALUES ($1, $2, $3, $4, $5, $6)",
+      key.id, key.team, key.publicID, key.digest.bytes, key.name.text, key.expiresAt?.stored)
+  }
+
+  package static func list(team: TeamID?, on session: some PostgresSession) async throws -> [KeySummary] {
+    try await session.query(
+      """
+      SELECT keys.id, keys.public_id, teams.name AS team, keys.name, keys.created_at, keys.expires_at, keys.revoked_at
+      FROM keys JOIN teams ON teams.id = keys.team_id
+      WHERE $1::uuid IS NULL OR keys.team_id = $1 ORDER BY keys.created_at DESC, keys.id DESC
+      """, team
+    ).map(summary)
+  }
+
+  package static func find(_ id: KeyID, on session: some PostgresSession) async throws -> KeySummary? {
+    try await session.query(
+      """
+      SELECT keys.id, keys.public_id, teams.name AS team, keys.name, keys.created_at, keys.expires_at, keys.revoked_at
+      FROM keys JOIN teams ON teams.id = keys.team_id WHERE keys.id = $1
+      """, id
+    ).first.map(summary)
+  }
+
+  package static func withPublicID(_ publicID: String, on session: some PostgresSession) async throws
+    -> KeyID?
+  {
+    try await session.query("SELECT id FROM keys WHERE public_id = $1", publicID).first?.get("id")
+  }
+
+  /// - Returns: whether the key was good until now
+  package static func revoke(_ id: KeyID, on session: some PostgresSession) async throws -> Bool {
+    try await session.execute("UPDATE keys SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL", id)
+      == 1
+  }
+
+  private static func summary(_ row: PostgresRow) throws -> KeySummary {
+    KeySummary(
+      id: try row.get("id", as: KeyID.self).description, publicID: try row.get("public_id"),
+      team: try row.get("team"),
+      name: try row.get("name"), createdAt: try row.time("created_at"),
+      expiresAt: try row.optionalTime("expires_at"),
+      revokedAt: try row.optionalTime("revoked_at"))
+  }
+}

@@ -1,0 +1,58 @@
+// Accounts and their teams.
+
+import AdminAPI
+import Postgres
+import StraitProtocol
+
+package enum TeamStore {
+  /// - Returns: the account of that name, made with `id` where there was none
+  package static func accountNamed(
+    _ name: ResourceName, orNew id: AccountID, on session: some PostgresSession
+  ) async throws -> AccountID {
+    // The update of nothing makes the row come back where it already stood.
+    try await session.query(
+      """
+      INSERT INTO accounts (id, name) VALUES ($1, $2)
+      ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id
+      """, id, name.text
+    ).single().get("id")
+  }
+
+  /// - Throws: a unique violation where the account has a team of that name
+  package static func insert(
+    _ id: TeamID, account: AccountID, name: ResourceName, on session: some PostgresSession
+  ) async throws {
+    try await session.query(
+      "INSERT INTO teams (id, account_id, name) VALUES ($1, $2, $3)", id, account, name.text)
+  }
+
+  package static func list(on session: some PostgresSession) async throws -> [TeamSummary] {
+    try await session.query(
+      """
+      SELECT teams.id, teams.name, accounts.name AS account, teams.created_at
+      FROM teams JOIN accounts ON accounts.id = teams.account_id ORDER BY accounts.name, teams.name
+      """
+    ).map(summary)
+  }
+
+  package static func find(_ id: TeamID, on session: some PostgresSession) async throws -> TeamSummary? {
+    try await session.query(
+      """
+      SELECT teams.id, teams.name, accounts.name AS account, teams.created_at
+      FROM teams JOIN accounts ON accounts.id = teams.account_id WHERE teams.id = $1
+      """, id
+    ).first.map(summary)
+  }
+
+  /// Teams of that name: one an account at most.
+  package static func named(_ name: String, on session: some PostgresSession) async throws -> [TeamID] {
+    try await session.query("SELECT id FROM teams WHERE name = $1", name).map { try $0.get("id") }
+  }
+
+  private static func summary(_ row: PostgresRow) throws -> TeamSummary {
+    TeamSummary(
+      id: try row.get("id", as: TeamID.self).description, name: try row.get("name"),
+      account: try row.get("account"),
+      createdAt: try row.time("created_at"))
+  }
+}
