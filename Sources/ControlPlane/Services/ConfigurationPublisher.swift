@@ -1,0 +1,79 @@
+// Tells every follower of this replica that there is a newer version, and reads each update once for all who need it.
+
+import Logging
+import Postgres
+import StraitProtocol
+
+/// Followers wait here for newer versions. None of them has a queue: a slow follower finds only the newest version when
+/// it comes back, and takes one delta to it.
+package actor ConfigurationPublisher {
+  private let reader: ConfigurationReader
+  private let logger: Logger
+  private var newest: UInt64 = 0
+  private var followers: [Int: AsyncStream<Void>.Continuation] = [:]
+  private var nextFollower = 0
+  private var stopped = false
+  /// Reads of the newest version under way or done, by the version that they start from.
+  private var updates: [UInt64: Task<ConfigurationParts, any Error>] = [:]
+
+  package init(reader: ConfigurationReader, logger: Logger) {
+    self.reader = reader
+    self.logger = logger
+  }
+
+  // MARK: For followers
+
+  package var newestVersion: UInt64 { newest }
+
+  /// A signal for each newer version, the last of several only. It ends when the publisher stops.
+  package func follow() -> (id: Int, signals: AsyncStream<Void>) {
+    let (signals, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    let id = nextFollower
+    nextFollower += 1
+    if stopped { continuation.finish() } else { followers[id] = continuation }
+    return (id, signals)
+  }
+
+  package func unfollow(_ id: Int) {
+    followers.removeValue(forKey: id)?.finish()
+  }
+
+  /// The update from `version` to the newest. Followers that are at the same version share one read.
+  package func update(from version: UInt64) async throws -> ConfigurationParts {
+    if let task = updates[version] { return try await task.value }
+    let task = Task { [reader] in try await reader.update(from: version) }
+    updates[version] = task
+    do {
+      let parts = try await task.value
+      advance(to: parts.version)
+      return parts
+    } catch {
+      updates[version] = nil
+      throw error
+    }
+  }
+
+  // MARK: For those who hear of versions
+
+  package func advance(to version: UInt64) {
+    guard version > newest else { return }
+    newest = version
+    updates = [:]
+    for continuation in followers.values { continuation.yield() }
+  }
+
+  /// Asks the database itself: the net under the notifications.
+  package func refresh() async {
+    do {
+      advance(to: try await reader.newestVersion())
+    } catch {
+      logger.warning("cannot read the newest configuration version", metadata: ["error": "\(error)"])
+    }
+  }
+
+  package func stop() {
+    stopped = true
+    for continuation in followers.values { continuation.finish() }
+    followers = [:]
+  }
+}

@@ -1,0 +1,133 @@
+// Reads configuration for edges out of the database: the newest version, whole or as a delta, cut into parts.
+
+import Foundation
+import Postgres
+import StraitProtocol
+
+/// What an edge holds, as it says itself.
+package struct EdgeConfiguration: Sendable, Equatable {
+  package var lineage: [UInt8]
+  /// 0 for none.
+  package var version: UInt64
+
+  package init(lineage: [UInt8], version: UInt64) {
+    self.lineage = lineage
+    self.version = version
+  }
+}
+
+package struct ConfigurationReader: Sendable {
+  let pool: PostgresPool
+  let lineage: LineageID
+  let key: KeyEncryptionKey
+
+  /// A part is closed before it grows beyond this.
+  package static let partBytes = 1 << 20
+  /// Beyond this many changes a snapshot is the smaller answer.
+  package static let maximumChanges = 20_000
+
+  package init(pool: PostgresPool, lineage: LineageID, key: KeyEncryptionKey) {
+    self.pool = pool
+    self.lineage = lineage
+    self.key = key
+  }
+
+  package func newestVersion() async throws -> UInt64 {
+    try await ChangeStore.newestVersion(on: pool)
+  }
+
+  /// What takes an edge from `version` to the newest: a delta where the log of changes reaches back so far.
+  /// - Parameter version: 0 for a snapshot
+  package func update(from version: UInt64) async throws -> ConfigurationParts {
+    try await pool.transaction(isolation: .repeatableRead) { transaction in
+      let newest = try await ChangeStore.newestVersion(on: transaction)
+      let store = ConfigurationStore(reading: transaction) { [key] sealed, upstream in
+        try key.open(sealed, for: .upstreamCredential(upstream))
+      }
+      if let delta = try await delta(from: version, to: newest, store, on: transaction) { return delta }
+      var parts = PartBuilder(lineage: lineage, from: 0, to: newest)
+      try await store.readAll { parts.append($0) }
+      return parts.finished()
+    }
+  }
+
+  private func delta(
+    from version: UInt64, to newest: UInt64, _ store: ConfigurationStore, on transaction: PostgresTransaction
+  ) async throws -> ConfigurationParts? {
+    guard version > 0, version <= newest else { return nil }
+    guard version >= (try await ChangeStore.oldestBase(on: transaction)) else { return nil }
+    let changed = try await ChangeStore.changes(after: version, through: newest, on: transaction)
+    guard changed.count <= Self.maximumChanges else { return nil }
+    let (upserts, removals) = try await store.read(changed)
+    var parts = PartBuilder(lineage: lineage, from: version, to: newest)
+    upserts.forEach { parts.append($0) }
+    removals.forEach { parts.append(removal: $0) }
+    return parts.finished()
+  }
+}
+
+/// One update as it goes to an edge; the last part is marked.
+package struct ConfigurationParts: Sendable {
+  package let version: UInt64
+  package let parts: [WireConfigurationUpdate]
+}
+
+/// Cuts an update into parts.
+struct PartBuilder {
+  private let template: WireConfigurationUpdate
+  private var current: WireConfigurationUpdate
+  private var currentBytes = 0
+  private var parts: [WireConfigurationUpdate] = []
+
+  init(lineage: LineageID, from: UInt64, to: UInt64) {
+    template = .with {
+      $0.lineage = Data(lineage.bytes)
+      $0.fromVersion = from
+      $0.version = to
+    }
+    current = template
+  }
+
+  mutating func append(_ resource: WireResource) {
+    makeRoom(for: resource.bytesAtMost)
+    current.upserts.append(resource)
+  }
+
+  mutating func append(removal key: ResourceKey) {
+    guard let reference = key.wire else { return }
+    makeRoom(for: 64)
+    current.removals.append(reference)
+  }
+
+  consuming func finished() -> ConfigurationParts {
+    current.last = true
+    return ConfigurationParts(version: template.version, parts: parts + [current])
+  }
+
+  /// - Parameter bytes: of the resource; its tag and length come on top
+  private mutating func makeRoom(for bytes: Int) {
+    if currentBytes + bytes + 8 > ConfigurationReader.partBytes && currentBytes > 0 {
+      parts.append(current)
+      current = template
+      currentBytes = 0
+    }
+    currentBytes += bytes + 8
+  }
+}
+
+extension WireResource {
+  /// An upper bound of the encoded size: the texts, and a generous allowance for what has a fixed size.
+  fileprivate var bytesAtMost: Int {
+    switch kind {
+    case .region(let region):
+      64 + region.name.utf8.count + region.jurisdiction.utf8.count + region.title.utf8.count
+    case .upstream(let upstream):
+      128 + upstream.name.utf8.count + upstream.region.utf8.count + upstream.origin.utf8.count
+        + upstream.pathPrefix.utf8.count + upstream.credential.count + upstream.caPem.utf8.count
+    case .offer(let offer): 128 + offer.model.utf8.count + offer.upstreamModel.utf8.count
+    case .team(let team): 96 + team.name.utf8.count
+    case .key: 128
+    case nil: 0
+    }
+  }
+}
