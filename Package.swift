@@ -149,6 +149,9 @@ let package = Package(
       dependencies: [
         "ControlPlaneCore",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        .product(name: "Yams", package: "Yams"),
       ],
       path: "Sources/ControlPlane/Main",
       swiftSettings: swift
@@ -251,7 +254,18 @@ let package = Package(
     ),
     .testTarget(
       name: "ControlPlaneTests",
-      dependencies: ["ControlPlaneCore", "AdminAPI", "StraitProtocol", "StraitControlLink", "TestSupport"],
+      dependencies: [
+        "ControlPlaneCore", "AdminAPI", "Postgres", "StraitProtocol", "StraitControlLink", "TestSupport",
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "GRPCCore", package: "grpc-swift-2"),
+        .product(name: "GRPCNIOTransportHTTP2", package: "grpc-swift-nio-transport"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        .product(name: "SwiftASN1", package: "swift-asn1"),
+        .product(name: "X509", package: "swift-certificates"),
+      ],
       path: "Tests/ControlPlane/Core",
       swiftSettings: swift
     ),

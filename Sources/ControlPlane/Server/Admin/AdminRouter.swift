@@ -1,0 +1,130 @@
+// The admin API's routes: what each takes, which service does it, what it gives.
+
+import AdminAPI
+import Hummingbird
+import Logging
+import Postgres
+
+/// The services behind the admin API.
+package struct AdminServices: Sendable {
+  package let pool: PostgresPool
+  package let regions: RegionService
+  package let upstreams: UpstreamService
+  package let offers: OfferService
+  package let teams: TeamService
+  package let keys: KeyService
+  package let edges: EdgeService
+  package let usage: UsageService
+
+  package init(pool: PostgresPool, installation: Installation) {
+    let changes = ChangeService(pool: pool)
+    self.pool = pool
+    regions = RegionService(changes: changes)
+    upstreams = UpstreamService(changes: changes, key: installation.key)
+    offers = OfferService(changes: changes)
+    teams = TeamService(changes: changes)
+    keys = KeyService(changes: changes)
+    edges = EdgeService(changes: changes, authority: installation.authority)
+    usage = UsageService(pool: pool)
+  }
+}
+
+struct AdminRouter {
+  typealias Context = BasicRequestContext
+
+  let services: AdminServices
+  private let router = Router(context: Context.self)
+
+  init(services: AdminServices) {
+    self.services = services
+    router.add(middleware: ErrorMiddleware())
+    addHealth()
+    addFleet()
+    addOffers()
+    addCallers()
+    addUsage()
+  }
+
+  func responder() -> RouterResponder<Context> { router.buildResponder() }
+
+  // MARK: Routes
+
+  private func addHealth() {
+    let pool = services.pool
+    router.get(RouterPath(AdminRoute.health)) { _, _ in jsonResponse(["status": "ok"]) }
+    router.get(RouterPath(AdminRoute.readiness)) { _, _ in
+      _ = try await ChangeStore.newestVersion(on: pool)
+      return jsonResponse(["status": "ready"])
+    }
+    route(.get, AdminRoute.status) { _ in try await StatusStore.read(on: pool) }
+  }
+
+  private func addFleet() {
+    let (regions, edges) = (services.regions, services.edges)
+    route(.get, AdminRoute.regions) { _ in try await regions.list() }
+    route(.put, AdminRoute.regions) { request in
+      try await regions.apply(try await request.document(), by: request.actor)
+    }
+    route(.get, AdminRoute.edges) { _ in try await edges.list() }
+    route(.post, AdminRoute.joinTokens, status: .created) { request in
+      try await edges.makeJoinToken(try await request.document(), by: request.actor)
+    }
+  }
+
+  private func addOffers() {
+    let (upstreams, offers) = (services.upstreams, services.offers)
+    route(.get, AdminRoute.upstreams) { _ in try await upstreams.list() }
+    route(.post, AdminRoute.upstreams, status: .created) { request in
+      try await upstreams.create(try await request.document(), by: request.actor)
+    }
+    route(.get, AdminRoute.offers) { _ in try await offers.list() }
+    route(.post, AdminRoute.offers, status: .created) { request in
+      try await offers.create(try await request.document(), by: request.actor)
+    }
+  }
+
+  private func addCallers() {
+    let (teams, keys) = (services.teams, services.keys)
+    route(.get, AdminRoute.teams) { _ in try await teams.list() }
+    route(.post, AdminRoute.teams, status: .created) { request in
+      try await teams.create(try await request.document(), by: request.actor)
+    }
+    route(.get, AdminRoute.keys) { request in
+      try await keys.list(team: try request.query(known: ["team"])["team"])
+    }
+    route(.post, AdminRoute.keys, status: .created) { request in
+      try await keys.create(try await request.document(), by: request.actor)
+    }
+    route(.delete, AdminRoute.keys + "/:key") { request in
+      try await keys.revoke(try request.parameter("key"), by: request.actor)
+    }
+  }
+
+  private func addUsage() {
+    let usage = services.usage
+    route(.get, AdminRoute.usage) { request in
+      let given = try request.query(known: ["team", "key", "request", "since", "until", "limit", "after"])
+      var query = UsageService.Query()
+      query.team = given["team"]
+      query.key = given["key"]
+      query.request = given["request"]
+      query.since = given["since"]
+      query.until = given["until"]
+      query.limit = given["limit"]
+      query.after = given["after"]
+      return try await usage.list(query)
+    }
+  }
+
+  /// A route for operators: the handler gets its request only once the token has been checked.
+  private func route<Answer: Encodable & SendableMetatype>(
+    _ method: HTTPRequest.Method, _ path: String, status: HTTPResponse.Status = .ok,
+    _ handler: @escaping @Sendable (AdminRequest) async throws -> Answer
+  ) {
+    let pool = services.pool
+    router.on(RouterPath(path), method: method) { request, context -> Response in
+      let admitted = try await AdminRequest.authenticate(request, parameters: context.parameters, pool: pool)
+      return jsonResponse(try await handler(admitted), status: status)
+    }
+  }
+}

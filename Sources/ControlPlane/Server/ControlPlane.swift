@@ -1,0 +1,85 @@
+// The control plane put together: what is prepared at the start, and what runs until the end.
+
+import Logging
+import Postgres
+import ServiceLifecycle
+import StraitProtocol
+
+package struct ControlPlane: Sendable {
+  /// Where it listens, once it does.
+  package struct Ports: Sendable {
+    package var admin = 0
+    package var link = 0
+    package var enrolment = 0
+
+    package init() {}
+  }
+
+  package let installation: Installation
+  package let pool: PostgresPool
+  package let publisher: ConfigurationPublisher
+  private let settings: ControlPlaneSettings
+  private let logger: Logger
+
+  /// Brings the database to the newest schema and makes what a first start has to make.
+  package static func prepare(_ settings: ControlPlaneSettings, logger: Logger) async throws -> ControlPlane {
+    let pool = PostgresPool(settings.database, logger: logger)
+    do {
+      let installation = try await InstallationService(
+        pool: pool, dataDirectory: settings.dataDirectory, logger: logger
+      ).prepare()
+      return ControlPlane(settings: settings, installation: installation, pool: pool, logger: logger)
+    } catch {
+      await pool.close()
+      throw error
+    }
+  }
+
+  private init(settings: ControlPlaneSettings, installation: Installation, pool: PostgresPool, logger: Logger)
+  {
+    self.settings = settings
+    self.installation = installation
+    self.pool = pool
+    self.logger = logger
+    let reader = ConfigurationReader(pool: pool, lineage: installation.lineage, key: installation.key)
+    publisher = ConfigurationPublisher(reader: reader, logger: logger)
+  }
+
+  /// What has to run, in the order of starting. It is stopped in the reverse order: first new work, then the pool.
+  /// - Parameter onListening: told each port as it is bound
+  package func services(
+    onListening: @escaping @Sendable (WritableKeyPath<Ports, Int> & Sendable, Int) async -> Void
+  ) throws -> [any Service] {
+    let admin = AdminServices(pool: pool, installation: installation)
+    let credentials = try installation.authority.issueServer(
+      names: settings.controlLink.serverNames, now: .now)
+    let link = LinkServer(
+      "control link", listen: settings.controlLink.listen, credentials: credentials, clients: .edges,
+      services: [
+        ConfigurationProvider(
+          publisher: publisher, pool: pool, lineage: installation.lineage, logger: logger),
+        UsageProvider(ingest: UsageIngestService(pool: pool, logger: logger), logger: logger),
+      ], logger: logger
+    ) { port in await onListening(\.link, port) }
+    let enrolment = LinkServer(
+      "enrolment", listen: settings.controlLink.enrolmentListen, credentials: credentials,
+      clients: .newcomers,
+      services: [EnrolmentProvider(edges: admin.edges, logger: logger)], logger: logger
+    ) { port in await onListening(\.enrolment, port) }
+    let server = try AdminServer(settings: settings.admin, services: admin, logger: logger) { port in
+      await onListening(\.admin, port)
+    }
+    let watch = ConfigurationWatch(configuration: settings.database, publisher: publisher, logger: logger)
+    return [PoolService(pool: pool), link, enrolment, server, watch]
+  }
+}
+
+/// Closes the pool when everything that uses it has stopped.
+private struct PoolService: Service {
+  let pool: PostgresPool
+
+  func run() async throws {
+    do { try await gracefulShutdown() } catch is CancellationError {}
+    await pool.close()
+  }
+}

@@ -1,0 +1,28 @@
+// Configuration as the control link serves it: one stream an edge, updates down, status up.
+
+import GRPCCore
+import Logging
+import Postgres
+import StraitControlLink
+import StraitProtocol
+
+struct ConfigurationProvider: WireConfiguration.SimpleServiceProtocol {
+  let publisher: ConfigurationPublisher
+  let pool: PostgresPool
+  let lineage: LineageID
+  let logger: Logger
+
+  func follow(
+    request: RPCAsyncSequence<WireConfigurationStatus, any Error>,
+    response: RPCWriter<WireConfigurationUpdate>,
+    context: ServerContext
+  ) async throws {
+    let identity = try PeerIdentity.edge(of: context)
+    try await LinkErrors.mapped(logger) {
+      guard try await EdgeStore.isAdmitted(identity, on: pool) else { throw edgeNotAdmitted }
+      let stream = FollowStream(
+        identity: identity, pool: pool, publisher: publisher, lineage: lineage, logger: logger)
+      try await stream.run(request, response)
+    }
+  }
+}

@@ -1,0 +1,48 @@
+// What one edge is sent next, decided from what it holds, what it was sent and what it said about it.
+
+import StraitProtocol
+
+/// A decision without I/O: events in, the version to send from out.
+package struct FollowState: Sendable, Equatable {
+  /// What the edge will hold when it takes what it was sent; 0 for nothing, so that a snapshot comes next.
+  package private(set) var base: UInt64
+  /// What the edge said it runs.
+  package private(set) var acknowledged: UInt64
+  /// Set while a snapshot is under way or was refused: after a refusal only a newer version is worth sending.
+  private var sentSnapshot = false
+  private var refused: UInt64?
+
+  package init(holding version: UInt64, ofLineage lineage: [UInt8], here: LineageID, newest: UInt64) {
+    // Another lineage, or a version that this database does not have (it was put back from a backup).
+    let known = lineage == here.bytes && version <= newest
+    base = known ? version : 0
+    acknowledged = known ? version : 0
+  }
+
+  /// The version from which an update is to be sent now; nothing when the edge is up to date.
+  package func next(newest: UInt64) -> UInt64? {
+    if let refused, newest <= refused { return nil }
+    return base == 0 || newest > base ? base : nil
+  }
+
+  package mutating func sent(from: UInt64, to version: UInt64) {
+    base = version
+    sentSnapshot = from == 0
+    refused = nil
+  }
+
+  package mutating func acknowledge(_ version: UInt64) {
+    acknowledged = version
+    // A refusal that crossed an update on the wire may have reset the base since.
+    if base == 0 {
+      base = version
+      refused = nil
+    }
+  }
+
+  /// A refused delta is followed by a snapshot at once; a refused snapshot by the next version's, not by itself again.
+  package mutating func refuse(_ version: UInt64) {
+    if sentSnapshot { refused = version }
+    base = 0
+  }
+}

@@ -1,0 +1,182 @@
+// One edge's stream: a writer that sends what is newer, and a reader that takes what the edge says.
+
+import GRPCCore
+import Logging
+import Postgres
+import StraitControlLink
+import StraitProtocol
+import Synchronization
+
+final class FollowStream: Sendable {
+  typealias Statuses = RPCAsyncSequence<WireConfigurationStatus, any Error>
+
+  /// How often what the edge reports is written down.
+  static let reportSeconds = 5.0
+  static let maximumRefusalLength = 500
+
+  private let id = newUUID()
+  private let identity: EdgeIdentity
+  private let pool: PostgresPool
+  private let publisher: ConfigurationPublisher
+  private let lineage: LineageID
+  private let logger: Logger
+  private let shared: Mutex<Shared>
+
+  private struct Shared {
+    /// Nothing before the edge has said hello.
+    var follow: FollowState?
+    var report = EdgeStore.Report()
+    var stored: EdgeStore.Report?
+    var storedAt: ContinuousClock.Instant?
+  }
+
+  init(
+    identity: EdgeIdentity, pool: PostgresPool, publisher: ConfigurationPublisher, lineage: LineageID,
+    logger: Logger
+  ) {
+    self.identity = identity
+    self.pool = pool
+    self.publisher = publisher
+    self.lineage = lineage
+    var logger = logger
+    logger[metadataKey: "edge"] = "\(identity.edge)"
+    self.logger = logger
+    shared = Mutex(Shared())
+  }
+
+  /// Runs until the edge leaves, the publisher stops, or the edge is evicted.
+  func run(_ statuses: Statuses, _ response: RPCWriter<WireConfigurationUpdate>) async throws {
+    let (follower, signals) = await publisher.follow()
+    let (wakes, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    do {
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { try await self.write(on: wakes, to: response) }
+        group.addTask { for await _ in signals { wake.yield() } }
+        group.addTask { try await self.read(statuses, wake: wake) }
+        // Whichever side ends first ends the stream.
+        try await group.next()
+        group.cancelAll()
+      }
+    } catch {
+      await leave(follower)
+      throw error
+    }
+    await leave(follower)
+  }
+
+  // MARK: Down
+
+  private func write(on wakes: AsyncStream<Void>, to response: RPCWriter<WireConfigurationUpdate>)
+    async throws
+  {
+    for await _ in wakes {
+      while let from = await nextBase() {
+        let update = try await publisher.update(from: from)
+        for part in update.parts { try await response.write(part) }
+        shared.withLock { $0.follow?.sent(from: update.parts.first?.fromVersion ?? 0, to: update.version) }
+      }
+    }
+  }
+
+  private func nextBase() async -> UInt64? {
+    let newest = await publisher.newestVersion
+    return shared.withLock { $0.follow?.next(newest: newest) }
+  }
+
+  // MARK: Up
+
+  private func read(_ statuses: Statuses, wake: AsyncStream<Void>.Continuation) async throws {
+    for try await status in statuses {
+      let greeted = shared.withLock { $0.follow != nil }
+      switch status.event {
+      case .hello(let hello) where !greeted:
+        try await begin(hello)
+        wake.yield()
+      case .acknowledgement(let acknowledgement) where greeted:
+        acknowledge(acknowledgement)
+      case .refusal(let refusal) where greeted:
+        refuse(refusal)
+        wake.yield()
+      case .report(let report) where greeted:
+        shared.withLock {
+          $0.report.spooledRecords = report.spooledRecords
+          $0.report.lostRecords = report.lostRecords
+        }
+      default:
+        throw Refusal.invalid("a hello comes first and once, and this message is not what is due")
+      }
+      try await storeReport()
+    }
+  }
+
+  private func begin(_ hello: WireConfigurationHello) async throws {
+    await publisher.refresh()
+    let newest = await publisher.newestVersion
+    let follow = FollowState(
+      holding: hello.version, ofLineage: Array(hello.lineage), here: lineage, newest: newest)
+    try await EdgeStore.beginStream(
+      id, edge: identity.edge, softwareVersion: shown(hello.softwareVersion), baseURL: shown(hello.baseURL),
+      on: pool)
+    shared.withLock {
+      $0.follow = follow
+      $0.report.version = follow.acknowledged
+    }
+    logger.info("edge follows", metadata: ["version": "\(hello.version)", "newest": "\(newest)"])
+  }
+
+  private func acknowledge(_ acknowledgement: WireConfigurationAcknowledgement) {
+    shared.withLock {
+      $0.follow?.acknowledge(acknowledgement.version)
+      $0.report.version = acknowledgement.version
+      $0.report.refusal = nil
+    }
+  }
+
+  private func refuse(_ refusal: WireConfigurationRefusal) {
+    let reason = shown(refusal.reason)
+    logger.error(
+      "edge refused a configuration", metadata: ["version": "\(refusal.version)", "reason": "\(reason)"])
+    shared.withLock {
+      $0.follow?.refuse(refusal.version)
+      $0.report.refusal = reason
+    }
+  }
+
+  /// Writes down at once what a person waits to see (versions, refusals), and the rest every few seconds.
+  private func storeReport() async throws {
+    let now = ContinuousClock.now
+    let due: EdgeStore.Report? = shared.withLock { shared in
+      let isNews =
+        shared.stored?.version != shared.report.version || shared.stored?.refusal != shared.report.refusal
+      let isOld = shared.storedAt.map { now - $0 >= .seconds(Self.reportSeconds) } ?? true
+      return isNews || isOld ? shared.report : nil
+    }
+    guard let due else { return }
+    guard try await EdgeStore.store(due, stream: id, edge: identity.edge, on: pool) else {
+      throw Refusal(.unauthorised, "the edge was evicted, or follows on another stream")
+    }
+    shared.withLock {
+      $0.stored = due
+      $0.storedAt = now
+    }
+  }
+
+  private func leave(_ follower: Int) async {
+    await publisher.unfollow(follower)
+    logger.info("edge left")
+    do {
+      // The stream's task may be cancelled by now; the row must be put right all the same.
+      try await Task { [id, identity, pool] in
+        try await EdgeStore.endStream(id, edge: identity.edge, on: pool)
+      }.value
+    } catch {
+      logger.warning("cannot write down that the edge left", metadata: ["error": "\(type(of: error))"])
+    }
+  }
+
+  private func shown(_ text: String) -> String {
+    String(
+      text.unicodeScalars.prefix(Self.maximumRefusalLength)
+        .map { $0.properties.generalCategory == .control ? " " : Character($0) })
+  }
+}
