@@ -1,0 +1,48 @@
+import ControlPlaneCore
+import StraitProtocol
+import Testing
+
+@Suite("What a follower is sent next")
+struct FollowStateTests {
+  private let lineage = LineageID(high: 1, low: 2)
+
+  private func state(holding version: UInt64, lineage other: LineageID? = nil, newest: UInt64 = 9)
+    -> FollowState
+  {
+    FollowState(holding: version, ofLineage: (other ?? lineage).bytes, here: lineage, newest: newest)
+  }
+
+  @Test("a newcomer gets a snapshot, and then deltas")
+  func newcomer() {
+    var state = state(holding: 0)
+    #expect(state.next(newest: 9) == 0)
+    state.sent(from: 0, to: 9)
+    #expect(state.next(newest: 9) == nil)
+    #expect(state.next(newest: 10) == 9)
+  }
+
+  @Test("who holds a known version gets a delta from it, or nothing")
+  func returning() {
+    #expect(state(holding: 5).next(newest: 9) == 5)
+    #expect(state(holding: 9).next(newest: 9) == nil)
+  }
+
+  @Test("another lineage, or a version that is not here, gets a snapshot")
+  func stranger() {
+    #expect(state(holding: 5, lineage: LineageID(high: 3, low: 4)).next(newest: 9) == 0)
+    #expect(state(holding: 12).next(newest: 9) == 0)
+  }
+
+  @Test(
+    "a refused delta is followed by a snapshot, a refused snapshot by nothing until there is a newer version")
+  func refusals() {
+    var state = state(holding: 5)
+    state.sent(from: 5, to: 9)
+    state.refuse(9)
+    #expect(state.next(newest: 9) == 0)
+    state.sent(from: 0, to: 9)
+    state.refuse(9)
+    #expect(state.next(newest: 9) == nil)
+    #expect(state.next(newest: 10) == 0)
+  }
+}

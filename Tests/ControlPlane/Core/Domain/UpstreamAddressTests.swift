@@ -1,0 +1,36 @@
+import ControlPlaneCore
+import Testing
+
+@Suite("Upstream addresses")
+struct UpstreamAddressTests {
+  @Test("a URL is taken apart into origin and prefix")
+  func parts() throws {
+    let plain = try UpstreamAddress("https://API.OpenAI.com/")
+    #expect(plain.origin == "https://api.openai.com")
+    #expect(plain.pathPrefix == "")
+    let full = try UpstreamAddress("http://127.0.0.1:8080/anthropic/")
+    #expect(full.origin == "http://127.0.0.1:8080")
+    #expect(full.pathPrefix == "/anthropic")
+    #expect(try UpstreamAddress("https://[::1]:9/a/b").url == "https://[::1]:9/a/b")
+  }
+
+  @Test(
+    "anything else is refused",
+    arguments: [
+      "", "api.openai.com", "ftp://a", "https://", "https://a:0", "https://a:65536", "https://a:b",
+      "https://a b",
+      "https://user:secret@a", "https://a?x=1", "https://a#f", "https://a/..", "https://a//b",
+      "https://a/%2e",
+      "https://[::1", "https://-a", "https://a/v1", "https://a\\b", "https://exämple.com",
+    ])
+  func refused(_ text: String) {
+    let refusal = #expect(throws: Refusal.self) { try UpstreamAddress(text) }
+    #expect(refusal?.hint != nil)
+  }
+
+  @Test("a secret in the URL is not repeated")
+  func secret() {
+    let refusal = #expect(throws: Refusal.self) { try UpstreamAddress("https://user:hunter2@example.com") }
+    #expect(refusal?.description.contains("hunter2") == false)
+  }
+}

@@ -1,0 +1,165 @@
+import AdminAPI
+import ControlPlaneCore
+import Foundation
+import GRPCCore
+import Postgres
+import StraitProtocol
+import Testing
+
+@Suite("Following the configuration")
+struct FollowTests {
+  @Test("a newcomer gets everything, then what changes, then the revocation")
+  func story() async throws {
+    try await withControlPlane { running in
+      let fleet = try await running.applyFleet()
+      let edge = try await TestEdge.enrolled(running)
+      let made = NewKeyBox()
+      let final = try await edge.follow(running) { state, parts in
+        switch await made.step() {
+        case 0:
+          #expect(parts.first?.fromVersion == 0)
+          #expect(state.regions.count == 2 && state.upstreams.count == 1 && state.offers.count == 1)
+          #expect(state.teams.values.map(\.name) == [fleet.team.name])
+          await made.set(try await running.makeKey())
+          return false
+        case 1:
+          #expect(parts.first?.fromVersion != 0)
+          let key = try #require(await made.key)
+          let digest = Data(Digest(of: key.key).bytes)
+          #expect(state.keys.values.map(\.digest) == [digest])
+          _ = try await running.services.keys.revoke(key.summary.publicID, by: .system)
+          return false
+        default:
+          return state.keys.isEmpty
+        }
+      }
+      #expect(final.version == (try await ChangeStore.newestVersion(on: running.pool)))
+    }
+  }
+
+  @Test("a change made through one replica reaches an edge on another")
+  func replicas() async throws {
+    try await withControlPlane { first in
+      _ = try await first.applyFleet()
+      try await withControlPlane(sharing: first) { second in
+        let edge = try await TestEdge.enrolled(first)
+        let key = NewKeyBox()
+        _ = try await edge.follow(second) { state, _ in
+          if await key.step() == 0 { await key.set(try await first.makeKey()) }
+          return !state.keys.isEmpty
+        }
+      }
+    }
+  }
+
+  @Test("who returns with a known version gets a delta, and who comes from another database a snapshot")
+  func returning() async throws {
+    try await withControlPlane { running in
+      _ = try await running.applyFleet()
+      let edge = try await TestEdge.enrolled(running)
+      let held = try await edge.follow(running) { _, _ in true }
+      _ = try await running.makeKey()
+      let next = try await edge.follow(running, holding: held) { _, parts in
+        #expect(parts.map(\.fromVersion) == [held.version])
+        return true
+      }
+      #expect(next.keys.count == 1 && next.regions == held.regions)
+      try await running.pool.query("UPDATE configuration_state SET version = version + 100")
+      try await running.pool.query("DELETE FROM configuration_changes")
+      try await running.pool.query("UPDATE audit_entries SET version = NULL")
+      try await running.pool.query("DELETE FROM configuration_versions")
+      try await running.pool.query(
+        "INSERT INTO configuration_versions (version) SELECT version FROM configuration_state")
+      _ = try await running.makeKey()
+      let pruned = try await edge.follow(running, holding: next) { _, parts in
+        // The log of changes does not reach back to what the edge holds.
+        #expect(parts.first?.fromVersion == 0)
+        return true
+      }
+      #expect(pruned.keys.count == 2)
+    }
+  }
+
+  @Test("keys of a suspended team and expired keys are not given out, and are taken away")
+  func unusable() async throws {
+    try await withControlPlane { running in
+      let fleet = try await running.applyFleet()
+      let edge = try await TestEdge.enrolled(running)
+      let expired = try await running.makeKey(validSeconds: 1000)
+      let kept = try await running.makeKey()
+      try await running.pool.query(
+        "UPDATE keys SET expires_at = now() - interval '1 second' WHERE public_id = $1",
+        expired.summary.publicID)
+      let before = try await edge.follow(running) { _, _ in true }
+      #expect(before.keys.keys.map(\.description) == [kept.summary.id])
+      let team = try #require(TeamID(fleet.team.id))
+      try await ChangeService(pool: running.pool).perform(by: .system) { transaction in
+        try await transaction.query("UPDATE teams SET suspended = true WHERE id = $1", team)
+        return ((), Change("team.suspend", subject: team, resources: [ResourceKey(.team, team)]))
+      }
+      let after = try await edge.follow(running, holding: before) { _, _ in true }
+      #expect(after.keys.isEmpty && after.teams[team]?.suspended == true)
+      let newcomer = try await edge.follow(running) { _, _ in true }
+      #expect(newcomer.keys.isEmpty)
+    }
+  }
+
+  @Test("a large configuration comes in parts that together are one version")
+  func parts() async throws {
+    try await withControlPlane { running in
+      let fleet = try await running.applyFleet()
+      let edge = try await TestEdge.enrolled(running)
+      let team = try #require(TeamID(fleet.team.id))
+      // 20,000 keys of some 100 bytes each do not fit a part of 1 MiB.
+      try await running.pool.query(
+        """
+        INSERT INTO keys (id, team_id, public_id, digest)
+        SELECT gen_random_uuid(), $1, lpad(n::text, 12, '0'), sha256(n::text::bytea) FROM generate_series(1, 20000) AS n
+        """, team)
+      let state = try await edge.follow(running) { _, parts in
+        #expect(parts.count > 1)
+        #expect(Set(parts.map(\.version)).count == 1)
+        return true
+      }
+      #expect(state.keys.count == 20_000)
+    }
+  }
+
+  @Test("the fleet view shows who follows and what they run, and that they left")
+  func fleetView() async throws {
+    try await withControlPlane { running in
+      _ = try await running.applyFleet()
+      let edge = try await TestEdge.enrolled(running)
+      let seen = NewKeyBox()
+      _ = try await edge.follow(running) { _, _ in
+        // The second update cannot come before the acknowledgement of the first was sent.
+        if await seen.step() == 0 {
+          _ = try await running.makeKey()
+          return false
+        }
+        let listed = try await EdgeStore.list(on: running.pool)
+        #expect(listed.first?.connected == true)
+        return true
+      }
+      try await eventually { try await EdgeStore.list(on: running.pool).first?.connected == false }
+    }
+  }
+}
+
+/// What the steps of a story hand to each other.
+actor NewKeyBox {
+  private(set) var key: NewKey?
+  private var steps = 0
+
+  func set(_ key: NewKey) { self.key = key }
+
+  func step() -> Int {
+    defer { steps += 1 }
+    return steps
+  }
+}
+
+/// Waits for something that is bound to happen, however long it takes; the test run's own limit ends it otherwise.
+func eventually(_ condition: () async throws -> Bool) async throws {
+  while !(try await condition()) { try await Task.sleep(for: .milliseconds(20)) }
+}
