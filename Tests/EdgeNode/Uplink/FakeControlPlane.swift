@@ -218,9 +218,10 @@ private struct ConfigurationService: WireConfiguration.SimpleServiceProtocol {
       for try await status in request {
         switch status.event {
         case .hello(let hello):
+          // Open before the test hears of the hello, so that what it sends then goes out.
+          let (number, updates) = plane.openStream()
           plane.note(.hello(hello))
           group.addTask {
-            let (number, updates) = plane.openStream()
             defer { plane.closeStream(number) }
             for await update in updates { try await response.write(update) }
           }

@@ -28,17 +28,21 @@ struct SpoolDiskTests {
       directory: folder.path, limits: .small(slots: 8), logger: quiet, upkeepThread: false)
     defer { spool.close() }
     var reader = SpoolReader(spool)
-    #expect(reader.next() == nil)
+    let nothing = reader.next()
+    #expect(nothing == nil)
     for number in 1...20 as ClosedRange<UInt64> {
       spool.append(.numbered(number))
-      let batch = try #require(reader.next())
+      let next = reader.next()
+      let batch = try #require(next)
       #expect(batch.firstSequence == number)
       #expect(batch.records == [.numbered(number)])
-      #expect(reader.next() == nil)
+      let rest = reader.next()
+      #expect(rest == nil)
       spool.performUpkeep()
     }
     reader.move(to: SpoolPosition(epoch: spool.epoch, sequence: 13))
-    #expect(reader.next()?.firstSequence == 14)
+    let again = reader.next()
+    #expect(again?.firstSequence == 14)
   }
 
   @Test("deletes a segment only when all of it is acknowledged and its time is over")

@@ -98,7 +98,7 @@ package struct SpoolReader {
         atMost: limit * SpoolFormat.slotBytes, from: descriptor, at: offset, path: segment.path)
     } catch {
       spool.core.logger.error(
-        "records of the spool cannot be read; they are skipped now and tried again after a restart",
+        "records of the spool cannot be read and are skipped",
         metadata: ["reason": "\(error)"])
       return []
     }
