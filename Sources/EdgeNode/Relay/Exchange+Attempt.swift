@@ -80,7 +80,6 @@ extension Exchange {
 
   func attemptFailed(_ failure: UpstreamFailure) {
     isWaitingForConnection = false
-    upstream = nil
     guard phase == .attempting else { return answerBroke(failure) }
     if failure == .staleConnection, attempts < worker.limits.attempts {
       worker.counters.add(.retries)

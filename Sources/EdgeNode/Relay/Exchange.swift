@@ -214,20 +214,14 @@ package final class Exchange: RelayedStream {
   package override func answerTaken(_ count: Int) { noteAnswerTaken(count) }
   package override func answerFinishing() { settle() }
 
-  package override func upstreamClosed() {
-    upstream = nil
-    finishIfDetached()
-  }
+  package override func upstreamClosed() { finishIfDetached() }
 
   func letGoOfUpstream() {
     if isWaitingForConnection {
       isWaitingForConnection = false
       currentPool?.abandon(self)
     }
-    if let upstream {
-      self.upstream = nil
-      upstream.cancel(self)
-    }
+    upstream?.cancel(self)
   }
 
   func finishIfDetached() {
