@@ -174,6 +174,12 @@ struct SpoolUpkeep: ~Copyable {
   /// A last round: everything to stable storage, and the empty segments gone.
   mutating func finish(_ core: SpoolCore, now: Double) {
     round(core, now: now)
+    let waiting = core.state.withLock { $0.memory.count }
+    if waiting > 0 {
+      core.logger.error(
+        "the spool ends with records in memory that its disk did not take; they are lost with the process",
+        metadata: ["records": "\(waiting)"])
+    }
     let spares = core.state.withLock { state in
       let spares = state.spares
       state.spares = []

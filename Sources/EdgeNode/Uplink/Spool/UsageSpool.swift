@@ -3,6 +3,7 @@
 // A record is numbered when it is appended: (epoch of this process, sequence from 1). A number whose record was lost
 // stays a hole, and the control plane learns of it as a gap between two batches.
 
+import CLinux
 import Glibc
 import Logging
 import StraitProtocol
@@ -143,6 +144,7 @@ package final class UsageSpool: UsageSink {
 
 private func spoolThread(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
   guard let argument else { return nil }
+  strait_name_thread("spool")
   Unmanaged<UsageSpool>.fromOpaque(argument).takeRetainedValue().runUpkeep()
   return nil
 }
