@@ -40,6 +40,16 @@ def scripted(world):
     world.scripted.reset()
 
 
+@pytest.fixture(autouse=True)
+def nothing_dies(request):
+    """A part that ended unasked fails the test in which it did, and is started again for the next."""
+    yield
+    if "world" not in request.fixturenames:
+        return
+    died = request.getfixturevalue("world").revive()
+    assert not died, "\n".join(died)
+
+
 @pytest.fixture(params=[False, True], ids=["HTTP/1.1", "HTTP/2"])
 def http2(request) -> bool:
     return request.param

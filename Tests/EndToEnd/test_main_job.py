@@ -79,10 +79,10 @@ def test_the_second_provider_answers_in_both_dialects(world):
     world.mock()
     chat = world.openai().chat.completions.create(model="gpt-4o-mini", messages=QUESTION)
     assert chat.choices[0].message.content
-    message = world.anthropic().messages.create(model="claude-sonnet-4-5", max_tokens=50, messages=QUESTION)
+    message = world.anthropic().messages.create(model="claude-sonnet-5", max_tokens=50, messages=QUESTION)
     assert message.content[0].text
     with world.anthropic().messages.stream(
-        model="claude-sonnet-4-5", max_tokens=50, messages=QUESTION
+        model="claude-sonnet-5", max_tokens=50, messages=QUESTION
     ) as stream:
         assert stream.get_final_text()
 
@@ -104,7 +104,7 @@ def test_curl(world, scripted, version, tls):
         json.dumps(chat_request(stream=True)),
     )
     assert result.returncode == 0, result.stderr
-    head, _, body = result.stdout.partition("\r\n\r\n")
+    head, _, body = result.stdout.partition("\n\n")
     assert head.startswith("HTTP/2 200" if version == "--http2" else "HTTP/1.1 200")
     assert "text/event-stream" in head
     assert events(body)[-1] == "[DONE]"

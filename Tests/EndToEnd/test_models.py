@@ -7,7 +7,7 @@ import pytest
 
 def test_openai_sdk_lists_models(world, http2):
     models = {model.id for model in world.openai(http2=http2).models.list()}
-    assert {"gemma3-270m", "scripted", "claude-sonnet-4-5"} <= models
+    assert {"gemma3-270m", "scripted", "claude-sonnet-5"} <= models
 
 
 def test_openai_sdk_retrieves_one_model(world):
@@ -22,7 +22,7 @@ def test_an_unknown_model_is_not_found(world):
 
 def test_anthropic_sdk_lists_models(world):
     models = {model.id for model in world.anthropic().models.list()}
-    assert "claude-sonnet-4-5" in models
+    assert "claude-sonnet-5" in models
 
 
 def test_anthropic_sdk_does_not_find_an_unknown_model(world):

@@ -73,7 +73,7 @@ def ask_mock(world, provider, stream=False):
         answer = world.openai().chat.completions.create(model="gpt-4o-mini", messages=messages, stream=stream)
     else:
         answer = world.anthropic().messages.create(
-            model="claude-sonnet-4-5", max_tokens=50, messages=messages, stream=stream
+            model="claude-sonnet-5", max_tokens=50, messages=messages, stream=stream
         )
     return list(answer) if stream else answer
 

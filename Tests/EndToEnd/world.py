@@ -46,6 +46,15 @@ class World:
         self.fleet.stop()
         self.scripted.close()
 
+    def revive(self) -> list[str]:
+        """Starts what should run and does not. Returns what had ended, with its last lines."""
+        fleet, died = self.fleet, []
+        for part in (fleet.postgres, fleet.control_plane, *fleet.edges.values()):
+            if not part.child.running:
+                died.append(f"{part.child.name} {part.child.exit_text()}\n{part.child.last_lines()}")
+                part.start()
+        return died
+
     def _fill(self) -> None:
         fleet, catalogue = self.fleet, self.fleet.catalogue
         credential = fleet.folder / "scripted-credential"

@@ -44,7 +44,7 @@ DEVELOPMENT_OFFERS = [
     Offer("gemma3-270m", "model-server", "openai", "0.10", "0.40"),
     Offer("gpt-4o-mini", "llmock-openai", "openai", "0.15", "0.60"),
     Offer("text-embedding-3-small", "llmock-openai", "openai", "0.02", "0"),
-    Offer("claude-sonnet-4-5", "llmock-anthropic", "anthropic", "3", "15"),
+    Offer("claude-sonnet-5", "llmock-anthropic", "anthropic", "3", "15"),
 ]
 
 

@@ -49,7 +49,7 @@ Anthropic SDK (Python)
   trust = ssl.create_default_context(cafile="{fleet.ca_file}")
   client = anthropic.Anthropic(base_url="{base}", api_key="{key}",
                                http_client=anthropic.DefaultHttpxClient(verify=trust))
-  print(client.messages.create(model="claude-sonnet-4-5", max_tokens=50,
+  print(client.messages.create(model="claude-sonnet-5", max_tokens=50,
                                messages=[{{"role": "user", "content": "Hello"}}]))
 
 Operator's command
