@@ -127,7 +127,7 @@ let package = Package(
     .target(
       name: "ControlPlaneCore",
       dependencies: [
-        "AdminAPI", "Postgres", "StraitProtocol", "StraitControlLink",
+        "AdminAPI", "Postgres", "StraitProtocol", "StraitControlLink", "StraitSettings",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "GRPCCore", package: "grpc-swift-2"),
         .product(name: "GRPCNIOTransportHTTP2", package: "grpc-swift-nio-transport"),
@@ -147,11 +147,10 @@ let package = Package(
     .executableTarget(
       name: "control-plane",
       dependencies: [
-        "ControlPlaneCore",
+        "ControlPlaneCore", "StraitProtocol", "StraitSettings",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-        .product(name: "Yams", package: "Yams"),
       ],
       path: "Sources/ControlPlane/Main",
       swiftSettings: swift
@@ -255,7 +254,7 @@ let package = Package(
     .testTarget(
       name: "ControlPlaneTests",
       dependencies: [
-        "ControlPlaneCore", "AdminAPI", "Postgres", "StraitProtocol", "StraitControlLink", "TestSupport",
+        "ControlPlaneCore", "AdminAPI", "Postgres", "StraitProtocol", "StraitControlLink", "StraitSettings", "TestSupport",
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "GRPCCore", package: "grpc-swift-2"),

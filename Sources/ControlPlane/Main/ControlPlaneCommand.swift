@@ -6,6 +6,7 @@ import Foundation
 import Logging
 import ServiceLifecycle
 import StraitProtocol
+import StraitSettings
 
 @main
 struct ControlPlaneCommand: AsyncParsableCommand {

@@ -2,6 +2,7 @@
 
 import Logging
 import Postgres
+import StraitSettings
 
 /// Where to listen.
 package struct ListenAddress: Sendable, Hashable, CustomStringConvertible {

@@ -1,4 +1,5 @@
 import ControlPlaneCore
+import StraitSettings
 import Testing
 
 @Suite("The configuration file")

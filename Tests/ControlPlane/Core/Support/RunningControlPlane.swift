@@ -1,5 +1,6 @@
 // A whole control plane in this process: real PostgreSQL, real TLS sockets on free ports, a data folder of its own.
 
+import StraitSettings
 import ControlPlaneCore
 import Foundation
 import Glibc
