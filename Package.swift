@@ -254,7 +254,8 @@ let package = Package(
     .testTarget(
       name: "ControlPlaneTests",
       dependencies: [
-        "ControlPlaneCore", "AdminAPI", "Postgres", "StraitProtocol", "StraitControlLink", "StraitSettings", "TestSupport",
+        "ControlPlaneCore", "AdminAPI", "Postgres", "StraitProtocol", "StraitControlLink", "StraitSettings",
+        "TestSupport",
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "GRPCCore", package: "grpc-swift-2"),

@@ -12,7 +12,7 @@ struct StoredValueTests {
       (.upstreamUnreachable, 3, "upstream_unreachable"), (.upstreamCut, 4, "upstream_cut"),
       (.upstreamMalformed, 5, "upstream_malformed"), (.upstreamTimeout, 6, "upstream_timeout"),
       (.clientGone, 7, "client_gone"), (.clientError, 8, "client_error"), (.edgeStopped, 9, "edge_stopped"),
-      (.interrupted, 10, "interrupted"),
+      (.interrupted, 10, "interrupted"), (.keyRevoked, 11, "key_revoked"),
     ]
     for (outcome, number, word) in frozen {
       #expect(outcome.rawValue == number)

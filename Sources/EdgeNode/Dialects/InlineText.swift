@@ -40,6 +40,14 @@ package struct InlineText: Sendable {
     for unit in UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter { append(byte: unit) }
   }
 
+  /// Whether the bytes that were kept are UTF-8 as a whole.
+  var isUTF8: Bool {
+    withBytes { bytes in
+      if bytes.allSatisfy({ $0 < 0x80 }) { return true }
+      return String(validating: bytes.bindMemory(to: UInt8.self), as: UTF8.self) != nil
+    }
+  }
+
   /// Lends the bytes that were kept.
   @inline(__always)
   package borrowing func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {

@@ -162,6 +162,9 @@ package struct RequestBodyReader: Sendable {
     if text.count == 0 {
       return refuse(.invalidParameter, "model is empty", .model, at: scanner.start)
     }
+    if !text.isUTF8 {
+      return refuse(.invalidJSON, "a string is not UTF-8", .model, at: scanner.start)
+    }
     model = text
     modelRange = scanner.start..<scanner.end
   }

@@ -19,7 +19,10 @@ struct EdgeCommand: AsyncParsableCommand {
   @Option(help: "The configuration file (YAML).")
   var config: String
 
-  @Option(help: "A join token from `strait edge invite`; needed once. Better in STRAIT_JOIN_TOKEN, which ps does not show.")
+  @Option(
+    help:
+      "A join token from `strait edge invite`; needed once. Better in STRAIT_JOIN_TOKEN, which ps does not show."
+  )
   var join: String?
 
   @Flag(help: "Check the configuration file and exit.")
@@ -45,7 +48,8 @@ struct EdgeCommand: AsyncParsableCommand {
     keepMemoryToItself()
     LoggingSystem.bootstrap(StreamLogHandler.standardError)
     do {
-      try await EdgeProcess(file: file, joinToken: joinToken, logger: Logger(label: "edge-node")).run(tls: tls)
+      try await EdgeProcess(file: file, joinToken: joinToken, logger: Logger(label: "edge-node")).run(
+        tls: tls)
     } catch {
       Self.fail("edge-node cannot run: \(error)", code: 1)
     }
@@ -67,7 +71,8 @@ struct EdgeCommand: AsyncParsableCommand {
     var arguments = CommandLine.arguments.map { strdup($0) }
     arguments.append(nil)
     execv("/proc/self/exe", &arguments)
-    Self.fail("edge-node cannot start again without crash reports: \(String(cString: strerror(errno)))", code: 1)
+    Self.fail(
+      "edge-node cannot start again without crash reports: \(String(cString: strerror(errno)))", code: 1)
   }
 
   private static func fail(_ message: String, code: Int32) -> Never {

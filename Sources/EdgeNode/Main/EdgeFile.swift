@@ -23,7 +23,8 @@ struct EdgeFile {
     let top = try SettingsReader(
       tree, path: "",
       known: [
-        "listen", "admin_listen", "base_url", "data_directory", "tls", "control_plane", "workers", "drain_seconds",
+        "listen", "admin_listen", "base_url", "data_directory", "tls", "control_plane", "workers",
+        "drain_seconds",
         "limits",
       ])
     listen = try Self.address(top, "listen")
@@ -33,14 +34,17 @@ struct EdgeFile {
     let tls = try SettingsReader(
       try top.subtree("tls", hint: "give certificate_file and private_key_file"), path: "tls",
       known: ["certificate_file", "private_key_file"])
-    certificateFile = try tls.text("certificate_file", hint: "give the path of the certificate chain in PEM form")
-    privateKeyFile = try tls.text("private_key_file", hint: "give the path of the certificate's key in PEM form")
+    certificateFile = try tls.text(
+      "certificate_file", hint: "give the path of the certificate chain in PEM form")
+    privateKeyFile = try tls.text(
+      "private_key_file", hint: "give the path of the certificate's key in PEM form")
     let control = try SettingsReader(
       try top.subtree("control_plane", hint: "give address, enrolment_address and authority_file"),
       path: "control_plane", known: ["address", "enrolment_address", "authority_file"])
     controlPlaneAddress = try Self.hostAndPort(control, "address")
     enrolmentAddress = try Self.hostAndPort(control, "enrolment_address")
-    authorityFile = try control.text("authority_file", hint: "give the path of the control plane's CA in PEM form")
+    authorityFile = try control.text(
+      "authority_file", hint: "give the path of the control plane's CA in PEM form")
     workers = try top.optionalNumber("workers", in: 1...256) ?? cores
     drainSeconds = try top.optionalNumber("drain_seconds", in: 0...3600) ?? 30
     limits = try Self.limits(top)

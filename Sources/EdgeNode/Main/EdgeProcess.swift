@@ -27,7 +27,8 @@ final class EdgeProcess: Sendable {
     try FileManager.default.createDirectory(
       atPath: file.dataDirectory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     let signals = ProcessSignals()
-    let spool = try UsageSpool(directory: file.dataDirectory + "/spool", limits: SpoolLimits(), logger: logger)
+    let spool = try UsageSpool(
+      directory: file.dataDirectory + "/spool", limits: SpoolLimits(), logger: logger)
     let region = Mutex("")
     let uplink = Uplink(
       configuration: uplinkConfiguration, spool: spool, logger: logger,
@@ -42,7 +43,12 @@ final class EdgeProcess: Sendable {
     region.withLock { $0 = identity.region }
     let serving = try Edge(
       settings: settings(identity), tables: try firstTables(uplink, region: identity.region), sink: spool,
-      gauges: { [("strait_edge_spooled_records", Double(spool.depth)), ("strait_edge_lost_records", Double(spool.lost))] })
+      gauges: {
+        [
+          ("strait_edge_spooled_records", Double(spool.depth)),
+          ("strait_edge_lost_records", Double(spool.lost)),
+        ]
+      })
     try serving.start(tls: tls)
     edge.withLock { $0 = serving }
     logger.info("serving", metadata: ["edge": "\(identity.edge)", "region": "\(identity.region)"])
@@ -127,7 +133,9 @@ final class ProcessSignals: Sendable {
   }
 
   /// The result of `work`, or nil when a signal to end comes first.
-  func firstOf<Result: Sendable>(_ work: @escaping @Sendable () async throws -> Result) async throws -> Result? {
+  func firstOf<Result: Sendable>(_ work: @escaping @Sendable () async throws -> Result) async throws
+    -> Result?
+  {
     let signals = stream
     return try await withThrowingTaskGroup(of: Result?.self) { group in
       group.addTask { try await work() }

@@ -29,6 +29,8 @@ package struct KeyDigest: Equatable, BitwiseCopyable, Sendable {
 
 /// Who asks: a key that exists, belongs to a team that may ask, and has not expired.
 package struct Caller: Equatable, BitwiseCopyable, Sendable {
+  /// By which the caller is looked up again when the configuration changes.
+  package let digest: KeyDigest
   package let keyID: KeyID
   package let teamID: TeamID
   /// Microseconds since 1970; `Int64.max` for never.
@@ -37,29 +39,24 @@ package struct Caller: Equatable, BitwiseCopyable, Sendable {
 
 struct KeyTable: ~Copyable, @unchecked Sendable {
   // Written once, in init; afterwards only read, by any thread.
-  private struct Entry: BitwiseCopyable {
-    var digest: KeyDigest
-    var caller: Caller
-  }
-
-  private let entries: UnsafeMutablePointer<Entry>
+  private let entries: UnsafeMutablePointer<Caller>
   private let used: UnsafeMutablePointer<Bool>
   private let mask: Int
   private(set) var count = 0
 
   /// - Parameter keys: digests must differ
-  init(_ keys: some Collection<(digest: KeyDigest, caller: Caller)>) {
+  init(_ callers: some Collection<Caller>) {
     var capacity = 16
-    while capacity < keys.count * 2 { capacity *= 2 }
+    while capacity < callers.count * 2 { capacity *= 2 }
     mask = capacity - 1
     entries = .allocate(capacity: capacity)
     used = .allocate(capacity: capacity)
     used.initialize(repeating: false, count: capacity)
-    for key in keys {
+    for caller in callers {
       // A digest is uniform already: its first word is the hash.
-      var index = Int(truncatingIfNeeded: key.digest.words.0) & mask
+      var index = Int(truncatingIfNeeded: caller.digest.words.0) & mask
       while used[index] { index = (index + 1) & mask }
-      (entries + index).initialize(to: Entry(digest: key.digest, caller: key.caller))
+      (entries + index).initialize(to: caller)
       used[index] = true
       count += 1
     }
@@ -73,7 +70,7 @@ struct KeyTable: ~Copyable, @unchecked Sendable {
   func find(_ digest: KeyDigest) -> Caller? {
     var index = Int(truncatingIfNeeded: digest.words.0) & mask
     while used[index] {
-      if entries[index].digest == digest { return entries[index].caller }
+      if entries[index].digest == digest { return entries[index] }
       index = (index + 1) & mask
     }
     return nil

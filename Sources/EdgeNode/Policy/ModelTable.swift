@@ -116,19 +116,24 @@ package struct ModelTable: Sendable {
 private enum ModelListing {
   static func entries(_ model: [UInt8], owner: String) -> (openAI: [UInt8], anthropic: [UInt8]) {
     let name = quoted(model)
-    let openAI = Array("{\"id\":\(name),\"object\":\"model\",\"created\":0,\"owned_by\":\(quoted(Array(owner.utf8)))}".utf8)
+    let openAI = Array(
+      "{\"id\":\(name),\"object\":\"model\",\"created\":0,\"owned_by\":\(quoted(Array(owner.utf8)))}".utf8)
     let anthropic = Array(
-      "{\"type\":\"model\",\"id\":\(name),\"display_name\":\(name),\"created_at\":\"1970-01-01T00:00:00Z\"}".utf8)
+      "{\"type\":\"model\",\"id\":\(name),\"display_name\":\(name),\"created_at\":\"1970-01-01T00:00:00Z\"}"
+        .utf8)
     return (openAI, anthropic)
   }
 
   static func openAI(_ entries: [[UInt8]]) -> [UInt8] {
-    Array("{\"object\":\"list\",\"data\":[".utf8) + Array(entries.joined(separator: [UInt8(ascii: ",")])) + Array("]}".utf8)
+    Array("{\"object\":\"list\",\"data\":[".utf8) + Array(entries.joined(separator: [UInt8(ascii: ",")]))
+      + Array("]}".utf8)
   }
 
   static func anthropic(_ entries: [[UInt8]], first: [UInt8]?, last: [UInt8]?) -> [UInt8] {
-    let ends = "],\"has_more\":false,\"first_id\":\(first.map(quoted) ?? "null"),\"last_id\":\(last.map(quoted) ?? "null")}"
-    return Array("{\"data\":[".utf8) + Array(entries.joined(separator: [UInt8(ascii: ",")])) + Array(ends.utf8)
+    let ends =
+      "],\"has_more\":false,\"first_id\":\(first.map(quoted) ?? "null"),\"last_id\":\(last.map(quoted) ?? "null")}"
+    return Array("{\"data\":[".utf8) + Array(entries.joined(separator: [UInt8(ascii: ",")]))
+      + Array(ends.utf8)
   }
 
   private static func quoted(_ bytes: [UInt8]) -> String {

@@ -56,7 +56,8 @@ package final class UpstreamEntry: Sendable {
 
   /// Whether a pool of connections made for `other` can serve this entry too.
   package func sharesConnections(with other: UpstreamEntry) -> Bool {
-    id == other.id && origin == other.origin && protocolChoice == other.protocolChoice && trustPEM == other.trustPEM
+    id == other.id && origin == other.origin && protocolChoice == other.protocolChoice
+      && trustPEM == other.trustPEM
   }
 }
 
@@ -105,7 +106,8 @@ package struct UpstreamOrigin: Sendable, Equatable {
     } else {
       return nil
     }
-    let hostEnd = rest.hasPrefix("[") ? rest.firstIndex(of: "]").map(rest.index(after:)) : rest.firstIndex(of: ":")
+    let hostEnd =
+      rest.hasPrefix("[") ? rest.firstIndex(of: "]").map(rest.index(after:)) : rest.firstIndex(of: ":")
     let name = rest[..<(hostEnd ?? rest.endIndex)]
     let portText = rest[(hostEnd ?? rest.endIndex)...]
     guard !name.isEmpty, !name.contains(where: { "/?#@ ".contains($0) }) else { return nil }
@@ -187,16 +189,18 @@ package final class PolicyTables: Sendable {
 
   private static func keyTable(_ state: ConfigurationState) throws(PolicyFault) -> KeyTable {
     var seen = Set<[UInt8]>()
-    var entries = [(digest: KeyDigest, caller: Caller)]()
+    var entries = [Caller]()
     entries.reserveCapacity(state.keys.count)
     for (id, wire) in state.keys {
       guard let digest = KeyDigest(bytes: wire.digest), let teamID = TeamID(bytes: wire.teamID) else {
         throw PolicyFault("a key has no digest of 32 bytes or no team")
       }
-      guard seen.insert(Array(wire.digest)).inserted else { throw PolicyFault("two keys have the same digest") }
+      guard seen.insert(Array(wire.digest)).inserted else {
+        throw PolicyFault("two keys have the same digest")
+      }
       guard let team = state.teams[teamID], !team.suspended else { continue }
       let expiresAt = wire.expiresAt == 0 ? Int64.max : wire.expiresAt
-      entries.append((digest, Caller(keyID: id, teamID: teamID, expiresAt: expiresAt)))
+      entries.append(Caller(digest: digest, keyID: id, teamID: teamID, expiresAt: expiresAt))
     }
     return KeyTable(entries)
   }

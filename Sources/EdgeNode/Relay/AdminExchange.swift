@@ -105,7 +105,8 @@ final class AdminPort: RequestReceiver, ConnectionOwner {
 
   func connectionOpened(_ connection: Connection, negotiated: TLSSession.NegotiatedProtocol) -> Session? {
     HTTP1ServerSession(
-      connection: connection, limits: HTTP1Limits(), idleTimeoutMicroseconds: 60_000_000, memory: ConnectionMemory(),
+      connection: connection, limits: HTTP1Limits(), idleTimeoutMicroseconds: 60_000_000,
+      memory: ConnectionMemory(),
       receiver: self)
   }
 

@@ -29,7 +29,9 @@ package struct EdgeSettings: Sendable {
   package var edgeName: String
   package var region: String
 
-  package init(listen: SocketAddress, adminListen: SocketAddress, workers: Int, edgeName: String, region: String) {
+  package init(
+    listen: SocketAddress, adminListen: SocketAddress, workers: Int, edgeName: String, region: String
+  ) {
     self.listen = listen
     self.adminListen = adminListen
     self.workers = workers

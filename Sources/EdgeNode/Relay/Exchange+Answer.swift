@@ -182,7 +182,9 @@ extension Exchange {
       if dialect == .anthropic { answer.append(.requestID, "request-id", unique: text) }
     }
     worker.edgeName.withUnsafeBytes { answer.append(.xStrait, "x-strait-edge", $0) }
-    if var region { region.withUTF8 { answer.append(.xStrait, "x-strait-region", UnsafeRawBufferPointer($0)) } }
+    if var region {
+      region.withUTF8 { answer.append(.xStrait, "x-strait-region", UnsafeRawBufferPointer($0)) }
+    }
   }
 
   // MARK: The record
@@ -218,7 +220,8 @@ extension Exchange {
   private func tokens() -> TokenCounts {
     var counts = responseReader?.tokens ?? TokenCounts()
     guard counts.source == .none || outcome == .clientGone || outcome == .upstreamCut else { return counts }
-    let hasWorked = upstreamStatus >= 200 && upstreamStatus < 300 || outcome == .clientGone && upstreamStatus == 0
+    let hasWorked =
+      upstreamStatus >= 200 && upstreamStatus < 300 || outcome == .clientGone && upstreamStatus == 0
     guard hasWorked, reachedUpstream, endpoint != .countTokens else { return counts }
     if counts.source == .provider, responseReader?.sawTerminal == true { return counts }
     let estimate = TokenEstimate(

@@ -86,7 +86,9 @@ extension Exchange {
       return attempt(fresh: true)
     }
     // The request has reached nobody, so another offer may have it.
-    if failure.reachedNobody, let route, route.next + 1 < route.offers.upperBound, attempts < worker.limits.attempts {
+    if failure.reachedNobody, let route, route.next + 1 < route.offers.upperBound,
+      attempts < worker.limits.attempts
+    {
       self.route?.next += 1
       worker.counters.add(.retries)
       return attempt()

@@ -71,7 +71,9 @@ package final class Exchange: RelayedStream {
     if requestHeadTooLarge { return refuse(.headTooLarge) }
     let asksAnthropic = request.value(.anthropicVersion) != nil
     if asksAnthropic { endpoint = .messages }
-    guard let path = request.value(.path), let method = request.value(.method) else { return refuse(.badRequest) }
+    guard let path = request.value(.path), let method = request.value(.method) else {
+      return refuse(.badRequest)
+    }
     let target = RequestTarget(path)
     if let target { endpoint = target.endpoint }
     let isModels = target?.endpoint == .models
@@ -79,8 +81,11 @@ package final class Exchange: RelayedStream {
     guard identify() else { return }
     guard let target else { return refuse(.unknownPath) }
     if isModels {
-      guard method.equals("GET") || method.equals("HEAD") else { return refuse(.methodNotAllowed(allow: "GET, HEAD")) }
-      return answerModels(target.modelID, dialect: asksAnthropic ? .anthropic : .openAI, isHead: method.equals("HEAD"))
+      guard method.equals("GET") || method.equals("HEAD") else {
+        return refuse(.methodNotAllowed(allow: "GET, HEAD"))
+      }
+      return answerModels(
+        target.modelID, dialect: asksAnthropic ? .anthropic : .openAI, isHead: method.equals("HEAD"))
     }
     guard method.equals("POST") else { return refuse(.methodNotAllowed(allow: "POST")) }
     guard checkBodyHeaders() else { return }
@@ -121,7 +126,8 @@ package final class Exchange: RelayedStream {
 
   private func presentedKey() -> UnsafeRawBufferPointer? {
     if let value = request.value(.authorization) {
-      guard value.count > 7, UnsafeRawBufferPointer(rebasing: value[..<7]).equalsIgnoringCase("bearer ") else {
+      guard value.count > 7, UnsafeRawBufferPointer(rebasing: value[..<7]).equalsIgnoringCase("bearer ")
+      else {
         return nil
       }
       return trimmed(value, 7, value.count)
@@ -248,6 +254,14 @@ package final class Exchange: RelayedStream {
     }
   }
 
+  /// The caller's key is no longer valid.
+  func revoke() {
+    guard phase != .done else { return }
+    outcome = .keyRevoked
+    letGoOfUpstream()
+    breakOff(.unknownKey)
+  }
+
   private func timeOut(_ fault: EdgeFault) {
     outcome = .upstreamTimeout
     letGoOfUpstream()
@@ -284,12 +298,14 @@ package final class CallerMemory: ConnectionMemory {
     // Another policy may have withdrawn the key.
     guard let caller, self.policy === policy, caller.expiresAt > now else { return nil }
     let known = key.readable
-    guard known.count == presented.count, let left = known.baseAddress, let right = presented.baseAddress else {
+    guard known.count == presented.count, let left = known.baseAddress, let right = presented.baseAddress
+    else {
       return nil
     }
     var difference: UInt8 = 0
     for index in 0..<known.count {
-      difference |= left.load(fromByteOffset: index, as: UInt8.self) ^ right.load(fromByteOffset: index, as: UInt8.self)
+      difference |=
+        left.load(fromByteOffset: index, as: UInt8.self) ^ right.load(fromByteOffset: index, as: UInt8.self)
     }
     return difference == 0 ? caller : nil
   }
@@ -308,6 +324,7 @@ func isJSON(_ type: UnsafeRawBufferPointer) -> Bool {
   while end < type.count, type[end] != UInt8(ascii: ";") { end += 1 }
   let essence = trimmed(type, 0, end)
   return essence.equalsIgnoringCase("application/json")
-    || (essence.count > 17 && UnsafeRawBufferPointer(rebasing: essence[..<12]).equalsIgnoringCase("application/")
+    || (essence.count > 17
+      && UnsafeRawBufferPointer(rebasing: essence[..<12]).equalsIgnoringCase("application/")
       && UnsafeRawBufferPointer(rebasing: essence[(essence.count - 5)...]).equalsIgnoringCase("+json"))
 }

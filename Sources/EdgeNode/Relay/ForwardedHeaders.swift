@@ -10,7 +10,8 @@ enum ForwardedHeaders {
   ///   - query: from the question mark on, or empty
   ///   - bodyCount: bytes of the body as the upstream will get it
   static func writeRequest(
-    _ request: borrowing HeaderBlock, to upstream: UpstreamEntry, path: StaticString, query: UnsafeRawBufferPointer,
+    _ request: borrowing HeaderBlock, to upstream: UpstreamEntry, path: StaticString,
+    query: UnsafeRawBufferPointer,
     bodyCount: Int, into head: inout HeaderBlock
   ) {
     head.removeAll()
@@ -72,7 +73,8 @@ enum ForwardedHeaders {
   }
 
   private static func appendPath(
-    _ upstream: UpstreamEntry, _ path: StaticString, _ query: UnsafeRawBufferPointer, into head: inout HeaderBlock
+    _ upstream: UpstreamEntry, _ path: StaticString, _ query: UnsafeRawBufferPointer,
+    into head: inout HeaderBlock
   ) {
     if upstream.pathPrefix.isEmpty, query.isEmpty {
       head.append(.path, ":path", path)

@@ -52,7 +52,8 @@ func percentDecoded(_ bytes: UnsafeRawBufferPointer) -> [UInt8]? {
       index += 1
       continue
     }
-    guard index + 2 < bytes.count, let high = hexDigitValue(bytes[index + 1]), let low = hexDigitValue(bytes[index + 2])
+    guard index + 2 < bytes.count, let high = hexDigitValue(bytes[index + 1]),
+      let low = hexDigitValue(bytes[index + 2])
     else { return nil }
     decoded.append(high << 4 | low)
     index += 3

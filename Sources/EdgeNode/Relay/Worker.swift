@@ -99,6 +99,17 @@ package final class Worker: RequestReceiver, ConnectionOwner {
       retiredPools.append(old.pool)
     }
     pools = next
+    endRevoked()
+  }
+
+  /// Breaks off what runs under keys that the new configuration does not know.
+  private func endRevoked() {
+    for index in stride(from: exchanges.count - 1, through: 0, by: -1) where index < exchanges.count {
+      guard let caller = exchanges[index].caller, policy.caller(caller.digest, now: 0) == nil else {
+        continue
+      }
+      exchanges[index].revoke()
+    }
   }
 
   func pool(_ upstream: UpstreamEntry) -> UpstreamPool? {

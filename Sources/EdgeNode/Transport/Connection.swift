@@ -14,7 +14,9 @@ package class Session {
   package func receiveEnd() { preconditionFailure("a session is told of the peer's end") }
 
   /// Puts bytes for the peer into `space` and says how many; 0 when there is nothing to send now.
-  package func produce(into space: UnsafeMutableRawBufferPointer) -> Int { preconditionFailure("a session produces") }
+  package func produce(into space: UnsafeMutableRawBufferPointer) -> Int {
+    preconditionFailure("a session produces")
+  }
 
   /// The connection is gone; nothing more can be received or sent.
   package func connectionClosed() { preconditionFailure("a session is told of the connection's end") }

@@ -82,7 +82,8 @@ package final class EventLoop {
   }
 
   package func change(_ source: EventSource, descriptor: Int32, events: UInt32) {
-    _ = strait_epoll_set(epoll, EPOLL_CTL_MOD, descriptor, events, Unmanaged.passUnretained(source).toOpaque())
+    _ = strait_epoll_set(
+      epoll, EPOLL_CTL_MOD, descriptor, events, Unmanaged.passUnretained(source).toOpaque())
   }
 
   package func remove(descriptor: Int32) {

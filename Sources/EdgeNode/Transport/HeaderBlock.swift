@@ -10,8 +10,10 @@ package enum HeaderName: UInt8, Sendable, BitwiseCopyable {
   case acceptEncoding, altSvc, anthropicOrganizationID, anthropicVersion, authorization, connection
   case contentEncoding, contentLength
   case contentType, cookie, date, expect, forwarded, host, keepAlive, openAIOrganization, proxyAuthenticate
-  case proxyAuthorization, proxyConnection, requestID, retryAfter, server, setCookie, strictTransportSecurity, te
-  case trailer, transferEncoding, upgrade, via, xAPIKey, xForwardedFor, xForwardedHost, xForwardedProto, xRealIP
+  case proxyAuthorization, proxyConnection, requestID, retryAfter, server, setCookie, strictTransportSecurity,
+    te
+  case trailer, transferEncoding, upgrade, via, xAPIKey, xForwardedFor, xForwardedHost, xForwardedProto,
+    xRealIP
   case xRequestID, xStrait
 
   /// - Parameter name: in lower case
@@ -25,25 +27,40 @@ package enum HeaderName: UInt8, Sendable, BitwiseCopyable {
     case 3: name.equals("via") ? .via : .other
     case 4: name.equals("host") ? .host : name.equals("date") ? .date : .other
     case 5: name.equals(":path") ? .path : .other
-    case 6: name.equals("cookie") ? .cookie : name.equals("expect") ? .expect : name.equals("server") ? .server : .other
+    case 6:
+      name.equals("cookie")
+        ? .cookie : name.equals("expect") ? .expect : name.equals("server") ? .server : .other
     case 7:
       name.equals(":method")
         ? .method
         : name.equals(":scheme")
           ? .scheme
           : name.equals(":status")
-            ? .status : name.equals("upgrade") ? .upgrade : name.equals("trailer") ? .trailer
-            : name.equals("alt-svc") ? .altSvc : .other
-    case 9: name.equals("x-api-key") ? .xAPIKey : name.equals("forwarded") ? .forwarded
-      : name.equals("x-real-ip") ? .xRealIP : .other
+            ? .status
+            : name.equals("upgrade")
+              ? .upgrade
+              : name.equals("trailer")
+                ? .trailer
+                : name.equals("alt-svc") ? .altSvc : .other
+    case 9:
+      name.equals("x-api-key")
+        ? .xAPIKey
+        : name.equals("forwarded")
+          ? .forwarded
+          : name.equals("x-real-ip") ? .xRealIP : .other
     case 10: recogniseTen(name)
     case 11: name.equals("retry-after") ? .retryAfter : .other
     case 12: name.equals("content-type") ? .contentType : name.equals("x-request-id") ? .xRequestID : .other
     case 13: name.equals("authorization") ? .authorization : .other
     case 14: name.equals("content-length") ? .contentLength : .other
-    case 15: name.equals("accept-encoding") ? .acceptEncoding : name.equals("x-forwarded-for") ? .xForwardedFor : .other
-    case 16: name.equals("proxy-connection") ? .proxyConnection
-      : name.equals("content-encoding") ? .contentEncoding : name.equals("x-forwarded-host") ? .xForwardedHost : .other
+    case 15:
+      name.equals("accept-encoding")
+        ? .acceptEncoding : name.equals("x-forwarded-for") ? .xForwardedFor : .other
+    case 16:
+      name.equals("proxy-connection")
+        ? .proxyConnection
+        : name.equals("content-encoding")
+          ? .contentEncoding : name.equals("x-forwarded-host") ? .xForwardedHost : .other
     default: recogniseLong(name)
     }
   }
@@ -62,12 +79,17 @@ package enum HeaderName: UInt8, Sendable, BitwiseCopyable {
     case 17:
       return name.equals("transfer-encoding")
         ? .transferEncoding
-        : name.equals("x-forwarded-proto") ? .xForwardedProto : name.equals("anthropic-version") ? .anthropicVersion : .other
+        : name.equals("x-forwarded-proto")
+          ? .xForwardedProto : name.equals("anthropic-version") ? .anthropicVersion : .other
     case 18: return name.equals("proxy-authenticate") ? .proxyAuthenticate : .other
-    case 19: return name.equals("proxy-authorization") ? .proxyAuthorization
-      : name.equals("openai-organization") ? .openAIOrganization : .other
-    case 25: return name.equals("strict-transport-security") ? .strictTransportSecurity
-      : name.equals("anthropic-organization-id") ? .anthropicOrganizationID : .other
+    case 19:
+      return name.equals("proxy-authorization")
+        ? .proxyAuthorization
+        : name.equals("openai-organization") ? .openAIOrganization : .other
+    case 25:
+      return name.equals("strict-transport-security")
+        ? .strictTransportSecurity
+        : name.equals("anthropic-organization-id") ? .anthropicOrganizationID : .other
     default: return .other
     }
   }
@@ -158,7 +180,8 @@ package struct HeaderBlock: ~Copyable {
     withDecimal(number) { append(kind, UnsafeRawBufferPointer(name), $0) }
   }
 
-  package mutating func append(_ kind: HeaderName, _ name: StaticString, unique value: UnsafeRawBufferPointer) {
+  package mutating func append(_ kind: HeaderName, _ name: StaticString, unique value: UnsafeRawBufferPointer)
+  {
     append(kind, UnsafeRawBufferPointer(name), value, unique: true)
   }
 

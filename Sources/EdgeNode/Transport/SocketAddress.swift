@@ -10,7 +10,9 @@ package struct SocketAddress: @unchecked Sendable {
 
   /// - Parameter text: `127.0.0.1:8443`, `[::1]:8443`; port 0 lets the kernel choose when listening
   package init?(_ text: String) {
-    guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else { return nil }
+    guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+      return nil
+    }
     var host = String(text[..<colon])
     if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
     self.init(address: host, port: port)
@@ -25,12 +27,14 @@ package struct SocketAddress: @unchecked Sendable {
       four.sin_family = sa_family_t(AF_INET)
       four.sin_port = port.bigEndian
       length = socklen_t(MemoryLayout<sockaddr_in>.size)
-      withUnsafeMutableBytes(of: &storage) { space in withUnsafeBytes(of: four) { space.copyMemory(from: $0) } }
+      withUnsafeMutableBytes(of: &storage) { space in withUnsafeBytes(of: four) { space.copyMemory(from: $0) }
+      }
     } else if inet_pton(AF_INET6, address, &six.sin6_addr) == 1 {
       six.sin6_family = sa_family_t(AF_INET6)
       six.sin6_port = port.bigEndian
       length = socklen_t(MemoryLayout<sockaddr_in6>.size)
-      withUnsafeMutableBytes(of: &storage) { space in withUnsafeBytes(of: six) { space.copyMemory(from: $0) } }
+      withUnsafeMutableBytes(of: &storage) { space in withUnsafeBytes(of: six) { space.copyMemory(from: $0) }
+      }
     } else {
       return nil
     }
@@ -41,7 +45,9 @@ package struct SocketAddress: @unchecked Sendable {
     length = info.ai_addrlen
     withUnsafeMutableBytes(of: &storage) { space in
       let count = min(space.count, Int(info.ai_addrlen))
-      if let source = info.ai_addr { space.copyMemory(from: UnsafeRawBufferPointer(start: source, count: count)) }
+      if let source = info.ai_addr {
+        space.copyMemory(from: UnsafeRawBufferPointer(start: source, count: count))
+      }
     }
   }
 

@@ -48,7 +48,8 @@ package final class TLSContext: @unchecked Sendable {
       throw TLSError("cannot use the private key in \(privateKeyFile)")
     }
     guard SSL_CTX_check_private_key(context.pointer) == 1 else {
-      throw TLSError("the private key in \(privateKeyFile) does not belong to the certificate in \(certificateFile)")
+      throw TLSError(
+        "the private key in \(privateKeyFile) does not belong to the certificate in \(certificateFile)")
     }
     return context
   }
@@ -79,7 +80,8 @@ package final class TLSContext: @unchecked Sendable {
     else { throw TLSError("cannot set the TLS versions and ciphers") }
     _ = strait_ssl_ctx_set_mode(
       pointer,
-      Int(SSL_MODE_ENABLE_PARTIAL_WRITE) | Int(SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER) | Int(SSL_MODE_RELEASE_BUFFERS))
+      Int(SSL_MODE_ENABLE_PARTIAL_WRITE) | Int(SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER)
+        | Int(SSL_MODE_RELEASE_BUFFERS))
     return context
   }
 }

@@ -91,6 +91,8 @@ package enum ExchangeOutcome: UInt8, Sendable, BitwiseCopyable, CaseIterable {
   case edgeStopped = 9
   /// The process ended while the exchange was under way.
   case interrupted = 10
+  /// The key was revoked while the answer was on its way.
+  case keyRevoked = 11
 
   /// The word that operators see.
   package var word: String {
@@ -105,6 +107,7 @@ package enum ExchangeOutcome: UInt8, Sendable, BitwiseCopyable, CaseIterable {
     case .clientError: "client_error"
     case .edgeStopped: "edge_stopped"
     case .interrupted: "interrupted"
+    case .keyRevoked: "key_revoked"
     }
   }
 }

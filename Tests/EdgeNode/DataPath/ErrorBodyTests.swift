@@ -33,7 +33,7 @@ private func withFaults(_ check: (EdgeFault) throws -> Void) rethrows {
       bodyFault("{\"model\" 1}"), bodyFault("{}"), bodyFault("{\"model\":1}"), .modelNotFound(name),
       .modelInOtherDialect(name), .requestTimeout, .noOffer,
       .upstreamUnreachable,
-      .upstreamTimeout, .upstreamCut, .upstreamMalformed, .exchangeTimeout, .overloaded, .draining,
+      .upstreamTimeout, .upstreamCut, .upstreamMalformed, .exchangeTimeout, .overloaded, .draining, .notReady,
     ]
     for fault in faults { try check(fault) }
   }

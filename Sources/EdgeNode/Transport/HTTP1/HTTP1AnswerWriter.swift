@@ -36,7 +36,9 @@ struct HTTP1AnswerWriter: ~Copyable {
     output.append("\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: ")
     let before: StaticString = "{\"error\":{\"message\":\""
     let after: StaticString = "\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":null}}"
-    withDecimal(before.utf8CodeUnitCount + message.utf8CodeUnitCount + after.utf8CodeUnitCount) { output.append($0) }
+    withDecimal(before.utf8CodeUnitCount + message.utf8CodeUnitCount + after.utf8CodeUnitCount) {
+      output.append($0)
+    }
     output.append("\r\n\r\n")
     output.append(before)
     output.append(message)

@@ -50,7 +50,8 @@ package final class HTTP1ClientSession: Session, UpstreamSide {
   }
 
   private func writeHead(_ head: borrowing HeaderBlock) {
-    if let method = head.value(.method), let path = head.value(.path), let authority = head.value(.authority) {
+    if let method = head.value(.method), let path = head.value(.path), let authority = head.value(.authority)
+    {
       output.append(method)
       output.append(" ")
       output.append(path)
@@ -175,7 +176,11 @@ package final class HTTP1ClientSession: Session, UpstreamSide {
     connection.resumeReading()
     stream.upstreamEndReceived()
     stream.upstreamClosed()
-    if keepsAlive, requestIsSent, !isRetired, !connection.isClosed { becameIdle(self) } else { connection.close() }
+    if keepsAlive, requestIsSent, !isRetired, !connection.isClosed {
+      becameIdle(self)
+    } else {
+      connection.close()
+    }
   }
 
   private func fail(_ failure: UpstreamFailure) {

@@ -31,7 +31,8 @@ enum HTTP2Callbacks {
     nghttp2_option_set_no_auto_window_update(option, 1)
     nghttp2_option_set_no_closed_streams(option, 1)
     nghttp2_option_set_stream_reset_rate_limit(
-      option, UInt64(limits.resetsPerWindow), UInt64(max(1, limits.resetsPerWindow / limits.resetWindowSeconds)))
+      option, UInt64(limits.resetsPerWindow),
+      UInt64(max(1, limits.resetsPerWindow / limits.resetWindowSeconds)))
     nghttp2_option_set_max_continuations(option, limits.continuationFrames)
     nghttp2_option_set_max_settings(option, limits.settingsEntries)
     nghttp2_option_set_max_outbound_ack(option, limits.queuedControlFrames)
@@ -42,7 +43,8 @@ enum HTTP2Callbacks {
       guard let frame, let session = HTTP2Callbacks.session(owner) else { return 0 }
       return session._withUnsafeGuaranteedRef { HTTP2Callbacks.beginHeaders($0, frame) }
     }
-    nghttp2_session_callbacks_set_on_header_callback(callbacks) { raw, frame, name, nameCount, value, valueCount, _, owner in
+    nghttp2_session_callbacks_set_on_header_callback(callbacks) {
+      raw, frame, name, nameCount, value, valueCount, _, owner in
       guard let frame, let session = HTTP2Callbacks.session(owner),
         let stream = HTTP2Callbacks.stream(raw, frame.pointee.hd.stream_id)
       else { return 0 }
@@ -60,7 +62,8 @@ enum HTTP2Callbacks {
       session._withUnsafeGuaranteedRef { HTTP2Callbacks.frameReceived($0, raw, frame) }
       return 0
     }
-    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks) { raw, _, streamID, bytes, count, owner in
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks) {
+      raw, _, streamID, bytes, count, owner in
       guard let session = HTTP2Callbacks.session(owner) else { return 0 }
       session._withUnsafeGuaranteedRef { session in
         // The connection's window is given back at once, so that a slow stream never stops its neighbours; the
@@ -75,7 +78,8 @@ enum HTTP2Callbacks {
       return 0
     }
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks) { raw, streamID, code, owner in
-      guard let session = HTTP2Callbacks.session(owner), let stream = HTTP2Callbacks.stream(raw, streamID) else {
+      guard let session = HTTP2Callbacks.session(owner), let stream = HTTP2Callbacks.stream(raw, streamID)
+      else {
         return 0
       }
       session._withUnsafeGuaranteedRef { session in
@@ -101,7 +105,8 @@ enum HTTP2Callbacks {
     guard let stream = session.streamBegan(streamID) else {
       return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue
     }
-    nghttp2_session_set_stream_user_data(session.session, streamID, Unmanaged.passUnretained(stream).toOpaque())
+    nghttp2_session_set_stream_user_data(
+      session.session, streamID, Unmanaged.passUnretained(stream).toOpaque())
     return 0
   }
 

@@ -40,7 +40,8 @@ package final class HTTP2ServerSession: HTTP2Session, ClientSide {
     if secondGoawayAt != 0, now >= secondGoawayAt {
       secondGoawayAt = .max
       let last = nghttp2_session_get_last_proc_stream_id(session)
-      nghttp2_submit_goaway(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), last, NGHTTP2_NO_ERROR.rawValue, nil, 0)
+      nghttp2_submit_goaway(
+        session, UInt8(NGHTTP2_FLAG_NONE.rawValue), last, NGHTTP2_NO_ERROR.rawValue, nil, 0)
       connection.needsFlush()
     }
     if streams.isEmpty, now - idleSince > idleTimeoutMicroseconds { drain() }
@@ -113,7 +114,8 @@ package final class HTTP2ServerSession: HTTP2Session, ClientSide {
         return nghttp2_submit_response(session, stream.clientStreamID, fields.baseAddress, fields.count, nil)
       }
       var provider = HTTP2Callbacks.provider(for: stream)
-      return nghttp2_submit_response(session, stream.clientStreamID, fields.baseAddress, fields.count, &provider)
+      return nghttp2_submit_response(
+        session, stream.clientStreamID, fields.baseAddress, fields.count, &provider)
     }
     if result != 0 { reset(stream.clientStreamID, NGHTTP2_INTERNAL_ERROR) }
     connection.needsFlush()

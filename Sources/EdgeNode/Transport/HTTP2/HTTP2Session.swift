@@ -49,7 +49,9 @@ package class HTTP2Session: Session {
   /// A request (server) has begun: whose stream is it? nil refuses it.
   func streamBegan(_ streamID: Int32) -> RelayedStream? { nil }
   /// The head's block into which a field of the stream goes.
-  func appendField(_ stream: RelayedStream, _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Bool {
+  func appendField(_ stream: RelayedStream, _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer)
+    -> Bool
+  {
     false
   }
   func bodyReceived(_ stream: RelayedStream, _ bytes: UnsafeRawBufferPointer) {}
@@ -154,9 +156,11 @@ package class HTTP2Session: Session {
   private final func configure(isServer: Bool) throws {
     var settings = [
       nghttp2_settings_entry(
-        settings_id: Int32(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE.rawValue), value: UInt32(limits.streamWindowBytes)),
+        settings_id: Int32(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE.rawValue),
+        value: UInt32(limits.streamWindowBytes)),
       nghttp2_settings_entry(
-        settings_id: Int32(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE.rawValue), value: UInt32(limits.headerListBytes)),
+        settings_id: Int32(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE.rawValue),
+        value: UInt32(limits.headerListBytes)),
     ]
     if isServer {
       settings.append(
@@ -177,7 +181,9 @@ package class HTTP2Session: Session {
 
   /// Puts a DATA frame into the output, header and body in one piece.
   final func writeDataFrame(_ stream: RelayedStream, header: UnsafePointer<UInt8>, count: Int) -> Bool {
-    guard let base = output?.baseAddress, let room = output?.count, room - outputCount >= count + 9 else { return false }
+    guard let base = output?.baseAddress, let room = output?.count, room - outputCount >= count + 9 else {
+      return false
+    }
     (base + outputCount).copyMemory(from: header, byteCount: 9)
     copyBody(stream, into: base + outputCount + 9, count: count)
     outputCount += count + 9
