@@ -48,7 +48,7 @@ struct StoredValueTests {
 
   @Test("that nobody has given a meaning are no values")
   func unknown() {
-    #expect(ExchangeOutcome(rawValue: 0) == nil && ExchangeOutcome(rawValue: 11) == nil)
+    #expect(ExchangeOutcome(rawValue: 0) == nil && ExchangeOutcome(rawValue: 12) == nil)
     #expect(Endpoint(rawValue: 0) == nil && Endpoint(rawValue: 8) == nil)
     #expect(
       Dialect(rawValue: 0) == nil && UsageSource(rawValue: 0) == nil && ClientProtocol(rawValue: 0) == nil)

@@ -83,7 +83,7 @@ struct ConfigurationTests {
     let folder = try ScratchFolder()
     let edge = Holder<EdgeUnderTest>()
     let running = Holder<Task<Void, any Error>>()
-    let port = try await plane.serve { link, enrolment in
+    let port = try await plane.serve(port: FakeControlPlane.portToReturnTo()) { link, enrolment in
       let made = try EdgeUnderTest(plane, link: link, enrolment: enrolment, folder: folder)
       edge.set(made)
       running.set(Task { try await made.uplink.run() })

@@ -32,7 +32,9 @@ struct EnrolmentTests {
   @Test("is asked for until the control plane is there")
   func waits() async throws {
     let plane = try FakeControlPlane()
-    let ports = try await plane.serve { link, enrolment in [link, enrolment] }
+    let ports = try await plane.serve(enrolmentPort: FakeControlPlane.portToReturnTo()) { link, enrolment in
+      [link, enrolment]
+    }
     let edge = try EdgeUnderTest(plane, link: ports[0], enrolment: ports[0], folder: try ScratchFolder())
     defer { edge.spool.close() }
     // Nobody answers at that port until the other task serves there.

@@ -83,13 +83,18 @@ final class FakeControlPlane: Sendable {
 
   // MARK: Serving
 
+  /// A port to come back to. Below those that the kernel hands out, so that no other test's connection takes it meanwhile.
+  static func portToReturnTo() -> Int { Int.random(in: 15_000..<30_000) }
+
   /// Serves both listeners while the body runs, then ends them at once, connections included.
-  /// - Parameter port: of the control link; 0 for any
+  /// - Parameters:
+  ///   - port: of the control link; 0 for any
+  ///   - enrolmentPort: 0 for any
   func serve<Result: Sendable>(
-    port: Int = 0, _ body: @Sendable (_ link: Int, _ enrolment: Int) async throws -> Result
+    port: Int = 0, enrolmentPort: Int = 0, _ body: @Sendable (_ link: Int, _ enrolment: Int) async throws -> Result
   ) async throws -> Result {
     let link = try transport(port: port, mutual: true)
-    let enrolment = try transport(port: 0, mutual: false)
+    let enrolment = try transport(port: enrolmentPort, mutual: false)
     let linkServer = GRPCServer(
       transport: link, services: [ConfigurationService(plane: self), UsageService(plane: self)])
     let enrolmentServer = GRPCServer(transport: enrolment, services: [EnrolmentService(plane: self)])
@@ -97,10 +102,10 @@ final class FakeControlPlane: Sendable {
       group.addTask { try await linkServer.serve() }
       group.addTask { try await enrolmentServer.serve() }
       let linkPort = try await link.listeningAddress.ipv4?.port ?? 0
-      let enrolmentPort = try await enrolment.listeningAddress.ipv4?.port ?? 0
+      let boundEnrolmentPort = try await enrolment.listeningAddress.ipv4?.port ?? 0
       let result: Result
       do {
-        result = try await body(linkPort, enrolmentPort)
+        result = try await body(linkPort, boundEnrolmentPort)
       } catch {
         group.cancelAll()
         throw error
