@@ -83,7 +83,7 @@ final class FakeControlPlane: Sendable {
 
   // MARK: Serving
 
-  /// A port to come back to. Below those that the kernel hands out, so that no other test's connection takes it meanwhile.
+  /// A port to come back to: below those that the kernel hands out, so that no other connection takes it meanwhile.
   static func portToReturnTo() -> Int { Int.random(in: 15_000..<30_000) }
 
   /// Serves both listeners while the body runs, then ends them at once, connections included.
@@ -91,7 +91,7 @@ final class FakeControlPlane: Sendable {
   ///   - port: of the control link; 0 for any
   ///   - enrolmentPort: 0 for any
   func serve<Result: Sendable>(
-    port: Int = 0, enrolmentPort: Int = 0, _ body: @Sendable (_ link: Int, _ enrolment: Int) async throws -> Result
+  /// A port to come back to: below those that the kernel hands out, so that nobody else gets it meanwhile.
   ) async throws -> Result {
     let link = try transport(port: port, mutual: true)
     let enrolment = try transport(port: enrolmentPort, mutual: false)
