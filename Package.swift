@@ -209,6 +209,13 @@ let package = Package(
       path: "Tests/Tools/SpoolWriter",
       swiftSettings: swift
     ),
+    // Says what the parsers make of documents, for comparison with other parsers, and measures them.
+    .executableTarget(
+      name: "parser-probe",
+      dependencies: ["EdgeDataPath", "StraitProtocol"],
+      path: "Tests/Conformance/Probe",
+      swiftSettings: swift
+    ),
     .testTarget(
       name: "EdgeUplinkTests",
       dependencies: [

@@ -112,11 +112,11 @@ struct AnswerScanner: Sendable {
     guard scanner.kind == .string else { return }
     facts.type = scanner.text.withBytes { name in
       switch name.count {
-      case 5: name.spells("error") ? .error : .other
-      case 12: name.spells("message_stop") ? .terminal : .other
-      case 15: name.spells("response.failed") ? .failed : .other
-      case 18: name.spells("response.completed") ? .terminal : .other
-      case 19: name.spells("response.incomplete") ? .terminal : .other
+      case 5: name.equals("error") ? .error : .other
+      case 12: name.equals("message_stop") ? .terminal : .other
+      case 15: name.equals("response.failed") ? .failed : .other
+      case 18: name.equals("response.completed") ? .terminal : .other
+      case 19: name.equals("response.incomplete") ? .terminal : .other
       default: .other
       }
     }

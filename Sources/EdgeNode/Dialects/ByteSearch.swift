@@ -1,7 +1,5 @@
 // Searches that pass over plain bytes sixteen at a time. None reads beyond the count that it is given.
 
-import Glibc
-
 /// How many bytes of a JSON string can be passed over: up to the first quote, backslash or control character.
 @inline(__always)
 func plainStringLength(_ bytes: UnsafeRawPointer, _ count: Int) -> Int {
@@ -50,15 +48,4 @@ func firstLane(of mask: SIMDMask<SIMD16<Int8>>) -> Int {
   if halves[0] != 0 { return halves[0].trailingZeroBitCount &>> 3 }
   if halves[1] != 0 { return 8 &+ halves[1].trailingZeroBitCount &>> 3 }
   return 16
-}
-
-extension UnsafeRawBufferPointer {
-  /// Whether these are exactly the text's bytes.
-  @inline(__always)
-  func spells(_ text: StaticString) -> Bool {
-    guard count == text.utf8CodeUnitCount, let baseAddress else {
-      return count == text.utf8CodeUnitCount
-    }
-    return memcmp(baseAddress, text.utf8Start, count) == 0
-  }
 }

@@ -76,7 +76,7 @@ struct EventSyntax: Sendable {
     if line == .start {
       withUnsafeBytes(of: prefix) { bytes in
         let field = UnsafeRawBufferPointer(rebasing: bytes[..<prefixCount])
-        if field.spells("event: error") || field.spells("event:error") { isNamedError = true }
+        if field.equals("event: error") || field.equals("event:error") { isNamedError = true }
       }
     }
     line = .start
@@ -128,7 +128,7 @@ struct EventSyntax: Sendable {
   }
 
   private func prefixEquals(_ text: StaticString) -> Bool {
-    withUnsafeBytes(of: prefix) { UnsafeRawBufferPointer(rebasing: $0[..<prefixCount]).spells(text) }
+    withUnsafeBytes(of: prefix) { UnsafeRawBufferPointer(rebasing: $0[..<prefixCount]).equals(text) }
   }
 
   @inline(__always)

@@ -68,16 +68,16 @@ package enum JSONSchema: UInt8, Sendable, BitwiseCopyable {
   }
 
   private static func requestNode(under parent: JSONNode, key: UnsafeRawBufferPointer) -> JSONNode {
-    if parent == .streamOptions { return key.spells("include_usage") ? .includeUsage : .none }
+    if parent == .streamOptions { return key.equals("include_usage") ? .includeUsage : .none }
     guard parent == .root else { return .none }
     switch key.count {
-    case 1: return key.spells("n") ? .choiceCount : .none
-    case 5: return key.spells("model") ? .model : .none
-    case 6: return key.spells("stream") ? .stream : .none
-    case 10: return key.spells("max_tokens") ? .maxTokens : .none
-    case 14: return key.spells("stream_options") ? .streamOptions : .none
-    case 17: return key.spells("max_output_tokens") ? .maxOutputTokens : .none
-    case 21: return key.spells("max_completion_tokens") ? .maxCompletionTokens : .none
+    case 1: return key.equals("n") ? .choiceCount : .none
+    case 5: return key.equals("model") ? .model : .none
+    case 6: return key.equals("stream") ? .stream : .none
+    case 10: return key.equals("max_tokens") ? .maxTokens : .none
+    case 14: return key.equals("stream_options") ? .streamOptions : .none
+    case 17: return key.equals("max_output_tokens") ? .maxOutputTokens : .none
+    case 21: return key.equals("max_completion_tokens") ? .maxCompletionTokens : .none
     default: return .none
     }
   }
@@ -89,38 +89,38 @@ package enum JSONSchema: UInt8, Sendable, BitwiseCopyable {
     case .delta: deltaNode(key)
     case .usage: usageNode(key)
     case .inputDetails: inputDetailsNode(key)
-    case .outputDetails: key.spells("reasoning_tokens") ? .reasoningTokens : .none
-    case .message, .response: key.spells("usage") ? .usage : .none
-    case .toolCall: key.spells("function") ? .function : .none
-    case .function: key.spells("arguments") ? .text : .none
-    case .contentBlock: key.spells("text") || key.spells("thinking") ? .text : .none
-    case .outputItem: key.spells("content") ? .contentBlocks : .none
+    case .outputDetails: key.equals("reasoning_tokens") ? .reasoningTokens : .none
+    case .message, .response: key.equals("usage") ? .usage : .none
+    case .toolCall: key.equals("function") ? .function : .none
+    case .function: key.equals("arguments") ? .text : .none
+    case .contentBlock: key.equals("text") || key.equals("thinking") ? .text : .none
+    case .outputItem: key.equals("content") ? .contentBlocks : .none
     default: .none
     }
   }
 
   private static func rootNode(_ key: UnsafeRawBufferPointer) -> JSONNode {
     switch key.count {
-    case 4: return key.spells("type") ? .type : .none
+    case 4: return key.equals("type") ? .type : .none
     case 5:
-      if key.spells("usage") { return .usage }
-      if key.spells("delta") { return .delta }
-      return key.spells("error") ? .error : .none
-    case 6: return key.spells("output") ? .outputItems : .none
+      if key.equals("usage") { return .usage }
+      if key.equals("delta") { return .delta }
+      return key.equals("error") ? .error : .none
+    case 6: return key.equals("output") ? .outputItems : .none
     case 7:
-      if key.spells("choices") { return .choices }
-      if key.spells("message") { return .message }
-      return key.spells("content") ? .contentBlocks : .none
-    case 8: return key.spells("response") ? .response : .none
+      if key.equals("choices") { return .choices }
+      if key.equals("message") { return .message }
+      return key.equals("content") ? .contentBlocks : .none
+    case 8: return key.equals("response") ? .response : .none
     default: return .none
     }
   }
 
   private static func choiceNode(_ key: UnsafeRawBufferPointer) -> JSONNode {
     switch key.count {
-    case 4: key.spells("text") ? .text : .none
-    case 5: key.spells("delta") ? .delta : .none
-    case 7: key.spells("message") ? .delta : .none
+    case 4: key.equals("text") ? .text : .none
+    case 5: key.equals("delta") ? .delta : .none
+    case 7: key.equals("message") ? .delta : .none
     default: .none
     }
   }
@@ -129,44 +129,44 @@ package enum JSONSchema: UInt8, Sendable, BitwiseCopyable {
   private static func deltaNode(_ key: UnsafeRawBufferPointer) -> JSONNode {
     switch key.count {
     case 4:
-      if key.spells("text") { return .text }
-      return key.spells("role") || key.spells("type") ? .none : .otherDelta
-    case 7: return key.spells("content") || key.spells("refusal") ? .text : .otherDelta
-    case 8: return key.spells("thinking") ? .text : .otherDelta
-    case 9: return key.spells("reasoning") ? .text : .otherDelta
-    case 10: return key.spells("tool_calls") ? .toolCalls : .otherDelta
-    case 11: return key.spells("stop_reason") ? .none : .otherDelta
-    case 12: return key.spells("partial_json") ? .text : .otherDelta
+      if key.equals("text") { return .text }
+      return key.equals("role") || key.equals("type") ? .none : .otherDelta
+    case 7: return key.equals("content") || key.equals("refusal") ? .text : .otherDelta
+    case 8: return key.equals("thinking") ? .text : .otherDelta
+    case 9: return key.equals("reasoning") ? .text : .otherDelta
+    case 10: return key.equals("tool_calls") ? .toolCalls : .otherDelta
+    case 11: return key.equals("stop_reason") ? .none : .otherDelta
+    case 12: return key.equals("partial_json") ? .text : .otherDelta
     case 13:
-      if key.spells("function_call") { return .function }
-      return key.spells("stop_sequence") ? .none : .otherDelta
-    case 17: return key.spells("reasoning_content") ? .text : .otherDelta
+      if key.equals("function_call") { return .function }
+      return key.equals("stop_sequence") ? .none : .otherDelta
+    case 17: return key.equals("reasoning_content") ? .text : .otherDelta
     default: return .otherDelta
     }
   }
 
   private static func usageNode(_ key: UnsafeRawBufferPointer) -> JSONNode {
     switch key.count {
-    case 12: return key.spells("input_tokens") ? .inputTokens : .none
+    case 12: return key.equals("input_tokens") ? .inputTokens : .none
     case 13:
-      if key.spells("prompt_tokens") { return .inputTokens }
-      return key.spells("output_tokens") ? .outputTokens : .none
-    case 17: return key.spells("completion_tokens") ? .outputTokens : .none
-    case 20: return key.spells("input_tokens_details") ? .inputDetails : .none
+      if key.equals("prompt_tokens") { return .inputTokens }
+      return key.equals("output_tokens") ? .outputTokens : .none
+    case 17: return key.equals("completion_tokens") ? .outputTokens : .none
+    case 20: return key.equals("input_tokens_details") ? .inputDetails : .none
     case 21:
-      if key.spells("prompt_tokens_details") { return .inputDetails }
-      return key.spells("output_tokens_details") ? .outputDetails : .none
-    case 23: return key.spells("cache_read_input_tokens") ? .cacheReadTokens : .none
-    case 25: return key.spells("completion_tokens_details") ? .outputDetails : .none
-    case 27: return key.spells("cache_creation_input_tokens") ? .cacheWriteTokens : .none
+      if key.equals("prompt_tokens_details") { return .inputDetails }
+      return key.equals("output_tokens_details") ? .outputDetails : .none
+    case 23: return key.equals("cache_read_input_tokens") ? .cacheReadTokens : .none
+    case 25: return key.equals("completion_tokens_details") ? .outputDetails : .none
+    case 27: return key.equals("cache_creation_input_tokens") ? .cacheWriteTokens : .none
     default: return .none
     }
   }
 
   private static func inputDetailsNode(_ key: UnsafeRawBufferPointer) -> JSONNode {
     switch key.count {
-    case 13: key.spells("cached_tokens") ? .cachedTokens : .none
-    case 18: key.spells("cache_write_tokens") ? .cacheWriteTokens : .none
+    case 13: key.equals("cached_tokens") ? .cachedTokens : .none
+    case 18: key.equals("cache_write_tokens") ? .cacheWriteTokens : .none
     default: .none
     }
   }

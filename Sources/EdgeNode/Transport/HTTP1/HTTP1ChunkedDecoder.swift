@@ -18,7 +18,8 @@ package struct HTTP1ChunkedDecoder: Sendable, BitwiseCopyable {
   }
 
   private enum State: UInt8 {
-    case sizeStart, size, chunkExtension, sizeLineFeed
+    case sizeStart, size, sizeLineFeed
+    case extensionStart, extensionName, valueStart, value, quoted, quotedPair, quoteEnd
     case data, dataCarriageReturn, dataLineFeed
     case trailerStart, trailerName, trailerValue, trailerLineFeed, lastLineFeed
     case end, failed
@@ -64,7 +65,8 @@ package struct HTTP1ChunkedDecoder: Sendable, BitwiseCopyable {
   private mutating func take(_ byte: UInt8) {
     switch state {
     case .sizeStart, .size: takeSize(byte)
-    case .chunkExtension: takeExtension(byte)
+    case .extensionStart, .extensionName, .valueStart, .value, .quoted, .quotedPair, .quoteEnd:
+      takeExtension(byte)
     case .sizeLineFeed:
       let next: State = remaining == 0 ? .trailerStart : .data
       expect(byte, 0x0A, then: next, "a chunk's size line does not end with CR LF")
@@ -87,7 +89,7 @@ package struct HTTP1ChunkedDecoder: Sendable, BitwiseCopyable {
       state = .sizeLineFeed
       return
     case UInt8(ascii: ";") where state == .size:
-      state = .chunkExtension
+      state = .extensionStart
       return
     default: return fail("a chunk's size is malformed")
     }
@@ -101,16 +103,30 @@ package struct HTTP1ChunkedDecoder: Sendable, BitwiseCopyable {
     remaining = remaining &* 16 &+ digit
   }
 
+  /// `;name`, `;name=token` or `;name="quoted"`, several in a row.
   private mutating func takeExtension(_ byte: UInt8) {
-    if byte == 0x0D {
-      state = .sizeLineFeed
-      return
-    }
-    guard byte >= 0x20 || byte == 0x09, byte != 0x7F else {
-      return fail("a chunk's extension holds a control character")
-    }
     extensionBytes &+= 1
-    if extensionBytes > Self.extensionLimit { fail("more than 4 KiB of chunk extensions", isOverLimit: true) }
+    guard extensionBytes <= Self.extensionLimit else {
+      return fail("more than 4 KiB of chunk extensions", isOverLimit: true)
+    }
+    let isToken = HTTP1Characters.isToken(byte)
+    let isText = (byte >= 0x20 && byte != 0x7F) || byte == 0x09
+    switch (state, byte) {
+    case (.extensionStart, _) where isToken: state = .extensionName
+    case (.extensionName, _) where isToken: break
+    case (.extensionName, UInt8(ascii: "=")): state = .valueStart
+    case (.valueStart, UInt8(ascii: "\"")): state = .quoted
+    case (.valueStart, _) where isToken: state = .value
+    case (.value, _) where isToken: break
+    case (.quoted, UInt8(ascii: "\"")): state = .quoteEnd
+    case (.quoted, UInt8(ascii: "\\")): state = .quotedPair
+    case (.quoted, _) where isText: break
+    case (.quotedPair, _) where isText: state = .quoted
+    case (.extensionName, UInt8(ascii: ";")), (.value, UInt8(ascii: ";")), (.quoteEnd, UInt8(ascii: ";")):
+      state = .extensionStart
+    case (.extensionName, 0x0D), (.value, 0x0D), (.quoteEnd, 0x0D): state = .sizeLineFeed
+    default: fail("a chunk's extension is malformed")
+    }
   }
 
   private mutating func takeTrailer(_ byte: UInt8) {

@@ -71,7 +71,7 @@ struct HTTP1HeadReader {
   }
 
   private mutating func readVersion(into head: inout HTTP1Head) -> HTTP1Fault? {
-    guard end &- position >= 8, UnsafeRawBufferPointer(start: bytes + position, count: 5).spells("HTTP/")
+    guard end &- position >= 8, UnsafeRawBufferPointer(start: bytes + position, count: 5).equals("HTTP/")
     else {
       return malformed("the version is missing")
     }
