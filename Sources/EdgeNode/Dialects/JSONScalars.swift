@@ -143,10 +143,13 @@ extension JSONScanner {
   @inline(__always)
   mutating func readNumber(_ cursor: inout JSONCursor) -> Step {
     while cursor.position < cursor.count {
+      if state == .fraction || state == .exponent {
+        guard cursor.skipDigits() else { return .more }
+      }
       let byte = cursor.byte
       let isDigit = byte &- UInt8(ascii: "0") < 10
-      if isDigit && (state == .integer || state == .fraction || state == .exponent) {
-        if state == .integer { appendDigit(byte) }
+      if isDigit && state == .integer {
+        appendDigit(byte)
         cursor.advance()
         continue
       }

@@ -190,4 +190,14 @@ struct JSONCursor {
     }
     return false
   }
+
+  /// - Returns: whether a byte follows
+  @inline(__always)
+  mutating func skipDigits() -> Bool {
+    while position < count {
+      if byte &- UInt8(ascii: "0") >= 10 { return true }
+      position &+= 1
+    }
+    return false
+  }
 }
