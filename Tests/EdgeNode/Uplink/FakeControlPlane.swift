@@ -91,7 +91,8 @@ final class FakeControlPlane: Sendable {
   ///   - port: of the control link; 0 for any
   ///   - enrolmentPort: 0 for any
   func serve<Result: Sendable>(
-  /// A port to come back to: below those that the kernel hands out, so that nobody else gets it meanwhile.
+    port: Int = 0, enrolmentPort: Int = 0,
+    _ body: @Sendable (_ link: Int, _ enrolment: Int) async throws -> Result
   ) async throws -> Result {
     let link = try transport(port: port, mutual: true)
     let enrolment = try transport(port: enrolmentPort, mutual: false)
