@@ -30,7 +30,7 @@ PROXY_CORE, LOAD_CORE = 0, 1
 def main() -> int:
     options = arguments()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="strait-bench-"))
-    fleet = Fleet(folder, regions=("us-east",), edge_settings={"workers": 1})
+    fleet = Fleet(folder, regions=("us-east",), edge_settings={"us-east": {"workers": 1}})
     upstream = StaticUpstream(folder / "upstream", fleet.ports["upstream"], LOAD_CORE)
     nghttpx = Nghttpx(folder, fleet.ports["nghttpx"], upstream.port, fleet.authority.issue("edge-us-east"))
     try:

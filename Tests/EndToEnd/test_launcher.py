@@ -27,72 +27,96 @@ def folder():
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def launch(folder, **environment) -> subprocess.Popen:
-    output = open(folder / "output.txt", "w+b")
-    return subprocess.Popen(
-        [LAUNCHER],
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, "STRAIT_DEV_FOLDER": str(folder), **environment},
-    )
+@pytest.fixture
+def launch(folder):
+    """Starts launchers, and sees to it that none outlives the test."""
+    started = []
+
+    def launch(**environment) -> subprocess.Popen:
+        # What an earlier one that was killed left behind is not this one's word.
+        (folder / "dev.json").unlink(missing_ok=True)
+        with open(folder / "output.txt", "wb") as file:
+            process = subprocess.Popen(
+                [LAUNCHER],
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, "STRAIT_DEV_FOLDER": str(folder), **environment},
+            )
+        started.append(process)
+        return process
+
+    yield launch
+    for process in started:
+        process.kill()
+        process.wait()
 
 
 def output(folder) -> str:
     return (folder / "output.txt").read_text()
 
 
-def processes_of(folder) -> list[str]:
-    """Command lines of whatever still runs out of the folder or with its files."""
-    found = []
-    for process in pathlib.Path("/proc").glob("[0-9]*"):
-        try:
-            command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if str(folder) in command:
-            found.append(command)
+def started_by(pid: int) -> set[int]:
+    """Everything that the process started and that they started."""
+    found = set()
+    for children in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, children.read_text().split()):
+            found |= {child} | started_by(child)
     return found
 
 
-def test_once_ends_after_the_transcript(folder):
-    assert launch(folder, ONCE="1").wait(300) == 0, output(folder)
+def still_running(pids: set[int]) -> set[int]:
+    return {pid for pid in pids if state(pid) not in ("", "Z")}
+
+
+def state(pid: int) -> str:
+    """The letter that /proc has for it; empty when there is no such process."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def test_once_ends_after_the_transcript(folder, launch):
+    assert launch(ONCE="1").wait(300) == 0, output(folder)
     text = output(folder)
     for part in ("Paris", "response headers:", "x-request-id", "usage record", '"cost_nano_usd"', "USD"):
         assert part in text
     assert not (folder / "dev.json").exists()
-    assert processes_of(folder) == []
 
 
-def test_it_stays_up_tells_what_is_there_and_ends_with_ctrl_c(folder):
-    process = launch(folder)
+def test_it_stays_up_tells_what_is_there_and_ends_with_ctrl_c(folder, launch):
+    process = launch()
     facts = facts_when_ready(folder, process)
     assert_facts(facts)
     assert (folder / "dev.json").stat().st_mode & 0o777 == 0o600
     second = launch_second(folder)
     assert second.returncode == 1 and "already up" in second.stderr
+    pids = started_by(process.pid)
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0
     assert not (folder / "dev.json").exists()
-    wait_until(lambda: processes_of(folder) == [], "nothing is left", seconds=10)
+    assert still_running(pids) == set()
 
 
-def test_its_own_death_takes_everything_along(folder):
-    process = launch(folder)
+def test_its_own_death_takes_everything_along(folder, launch):
+    process = launch()
     facts_when_ready(folder, process)
-    assert len(processes_of(folder)) > 4, "the control: the search sees the fleet"
+    pids = started_by(process.pid)
+    assert len(still_running(pids)) > 7, "the control: the search sees the fleet"
     process.kill()
     process.wait()
-    wait_until(lambda: processes_of(folder) == [], "nothing is left", seconds=30)
+    wait_until(lambda: not still_running(pids), "nothing is left", seconds=30)
 
 
-def test_it_starts_again_after_that_and_says_which_child_died(folder):
-    process = launch(folder)
+def test_it_starts_again_after_that_and_says_which_child_died(folder, launch):
+    process = launch()
     facts = facts_when_ready(folder, process)
+    pids = started_by(process.pid)
     os.kill(facts["control_plane"]["pid"], signal.SIGKILL)
     assert process.wait(60) == 1
     assert "control-plane ended by SIGKILL" in output(folder)
-    wait_until(lambda: processes_of(folder) == [], "nothing is left", seconds=10)
+    assert still_running(pids) == set()
 
 
 def launch_second(folder):

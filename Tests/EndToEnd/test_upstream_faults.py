@@ -6,7 +6,7 @@ import anthropic
 import openai
 import pytest
 from scripted import scripts
-from world import chat_request, events, message_request
+from world import STRICT, chat_request, events, message_request
 
 CHUNKS = scripts.chat_events("scripted", ["Half", " of"], None, False)[:3]
 MESSAGE_START = "".join(
@@ -59,7 +59,7 @@ def test_a_full_upstream_tells_the_client_when_to_come_back(world, scripted, htt
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
 def test_the_mock_providers_errors_become_the_sdks_own(world, provider):
     for status, name in ((429, "RateLimitError"), (500, "InternalServerError"), (503, "InternalServerError")):
-        world.mock({"type": "fail", "status": status, "provider": provider})
+        world.mock({"type": "fail", "status": status, "match": {"provider": provider}})
         sdk = openai if provider == "openai" else anthropic
         with pytest.raises(sdk.APIStatusError) as error:
             ask_mock(world, provider)
@@ -83,7 +83,7 @@ def ask_mock(world, provider, stream=False):
 def test_the_mock_providers_broken_streams_raise_in_the_sdk(world, provider, kind):
     """Straight from the provider, the SDKs accept a truncated stream in silence; through an edge they do
     not."""
-    world.mock({"type": "stream_fault", "kind": kind, "after_chunks": 2, "provider": provider})
+    world.mock({"type": "stream_fault", "kind": kind, "after_chunks": 2, "match": {"provider": provider}})
     sdk = openai if provider == "openai" else anthropic
     with pytest.raises(sdk.APIError):
         ask_mock(world, provider, stream=True)
@@ -207,7 +207,7 @@ def test_an_error_event_inside_a_stream_passes_and_is_recorded(world, scripted):
 
 
 def test_a_stream_that_falls_silent_is_ended_with_an_error(world, scripted, http2):
-    with scripted.doing(scripts.stall_after(CHUNKS)), world.http(http2=http2) as client:
+    with scripted.doing(scripts.stall_after(CHUNKS)), world.http(STRICT, http2=http2) as client:
         seen, headers = read_until_broken(client, chat_request(stream=True))
         assert scripted.last.gone.wait(30)
     assert "[DONE]" not in seen and "error" in json.loads(events(seen)[-1])

@@ -11,7 +11,7 @@ import httpx
 import openai as openai_sdk
 from devfleet.catalogue import DEVELOPMENT_OFFERS, Offer, Upstream, development_upstreams
 from devfleet.fleet import Fleet
-from devfleet.ports import _free_port
+from devfleet.ports import free_port
 from devfleet.processes import wait_until
 from devfleet.workplace import write_private
 from scripted import ScriptedUpstream
@@ -20,13 +20,14 @@ from scripted import ScriptedUpstream
 INPUT_PRICE, OUTPUT_PRICE = "2.5", "10"
 WAYS = {"http1": "http1", "http1_tls": "http1", "http2": "http2", "http2_tls": "negotiated"}
 HOME = "us-east"
-# Lower than in production where a test has to reach them.
-LIMITS = {"gap_between_chunks_seconds": 3, "request_body_bytes": 4 << 20}
+# One edge has limits that a test can reach; the others have those of production.
+STRICT = "ap-southeast"
+STRICT_LIMITS = {"gap_between_chunks_seconds": 3, "request_body_bytes": 4 << 20}
 
 
 class World:
     def __init__(self, folder: pathlib.Path):
-        self.fleet = Fleet(folder, edge_settings={"limits": LIMITS})
+        self.fleet = Fleet(folder, edge_settings={STRICT: {"limits": STRICT_LIMITS}})
         self.scripted = ScriptedUpstream(*self.fleet.authority.issue("scripted-upstream"))
         self.trust = ssl.create_default_context(cafile=str(self.fleet.ca_file))
         self.credential = "scripted-upstream-credential"
@@ -80,7 +81,7 @@ class World:
                 Upstream(
                     "scripted-claude", "eu-west", self.scripted.url("http1"), "http1", "api-key", credential
                 ),
-                Upstream("nowhere", HOME, f"http://127.0.0.1:{_free_port(0, set())}"),
+                Upstream("nowhere", HOME, f"http://127.0.0.1:{free_port()}"),
             ]
         )
         catalogue.add_offers(

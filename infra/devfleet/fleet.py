@@ -27,6 +27,7 @@ class Fleet:
         default_ports: dict | None = None,
         edge_settings: dict | None = None,
     ):
+        """`edge_settings` has, by region, what the configuration files of edges hold beside the usual."""
         self.folder = folder
         self.logs = folder / "logs"
         self.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -46,7 +47,7 @@ class Fleet:
                 self.ports,
                 self.control_plane,
                 self.authority,
-                edge_settings,
+                (edge_settings or {}).get(region),
             )
             for region in regions
         }

@@ -1,7 +1,7 @@
 """Ports on loopback: well-known ones for people, any free ones for tests.
 
-A port that was handed out once is kept in the work folder, because some are written into the control plane's
-database (the providers') and some into people's shells (the edges').
+The providers' ports are written into the control plane's database, so those are kept from run to run. The
+others are the well-known ones whenever those are free.
 """
 
 import json
@@ -24,6 +24,9 @@ DEFAULTS = {
 }
 
 
+KEPT = {"model-server", "llmock"}
+
+
 class Ports:
     def __init__(self, folder: pathlib.Path, defaults: dict | None = None):
         """`defaults` are tried first; without them every port is any free one."""
@@ -37,9 +40,11 @@ class Ports:
     def __getitem__(self, name: str) -> int:
         if name in self._confirmed:
             return self._taken[name]
-        wanted = self._taken.get(name, self._defaults.get(name, 0))
-        port = _free_port(wanted, set(self._taken.values()) - {wanted})
-        if name in self._taken and port != wanted:
+        known, default = self._taken.get(name, 0), self._defaults.get(name, 0)
+        wanted = [known, default] if name in KEPT else [default, known]
+        others = {port for other, port in self._taken.items() if other != name}
+        port = _free_port(wanted, others)
+        if known and port != known and name in KEPT:
             self.moved.append(name)
         self._taken[name] = port
         self._confirmed.add(name)
@@ -48,8 +53,13 @@ class Ports:
         return port
 
 
-def _free_port(wanted: int, spoken_for: set[int]) -> int:
-    for candidate in (wanted, *[0] * 20):
+def free_port() -> int:
+    return _free_port([], set())
+
+
+def _free_port(wanted: list[int], spoken_for: set[int]) -> int:
+    """The first of `wanted` that is free, or any other; 0 in it means no wish."""
+    for candidate in (*filter(None, wanted), *[0] * 20):
         with socket.socket() as probe:
             # As servers do, so that connections of an earlier run that linger in TIME_WAIT do not count.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

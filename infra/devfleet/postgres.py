@@ -45,7 +45,8 @@ class PrivatePostgres:
         self._end_leftover()
         # The mark is set last, so that a first start that was broken off begins again.
         complete = self.folder / "complete"
-        if not complete.exists():
+        self.fresh = not complete.exists()
+        if self.fresh:
             self._initialise()
         options = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
         # Interrupted, PostgreSQL ends its sessions and shuts down in good order; told to terminate, it would
@@ -143,7 +144,6 @@ class PrivatePostgres:
     # MARK: the first start
 
     def _initialise(self) -> None:
-        self.fresh = True
         data = self.folder / "data"
         shutil.rmtree(data, ignore_errors=True)
         write_private(self._password_file, secrets.token_urlsafe(24))
