@@ -3,8 +3,10 @@
 import threading
 import time
 
+import httpx
 from devfleet.fleet import REGIONS
 from devfleet.processes import wait_until
+from scripted import scripts
 from world import chat_request
 
 
@@ -37,6 +39,31 @@ def test_a_connection_that_was_open_before_is_refused_too(world, scripted, http2
         world.fleet.control_plane.operator("key", "revoke", public_id)
         wait_for_refusal(world, key)
         assert client.post("/chat/completions", json=chat_request()).status_code == 401
+
+
+def test_a_stream_in_flight_is_cut(world, scripted, http2):
+    key, public_id = world.new_key()
+    with scripted.doing(scripts.endless()), world.http(key=key, http2=http2) as client:
+        with client.stream("POST", "/chat/completions", json=chat_request(stream=True)) as answer:
+            pieces = answer.iter_raw()
+            next(pieces)
+            world.fleet.control_plane.operator("key", "revoke", public_id)
+            seen = read_until_cut(pieces)
+        assert b"[DONE]" not in seen
+        assert scripted.last.gone.wait(30)
+    assert world.record(answer.headers["x-request-id"])["output_tokens"] > 0
+
+
+def read_until_cut(pieces) -> bytes:
+    """The rest of a stream that the upstream never ends; it is a failure if nobody else does either."""
+    seen, deadline = b"", time.monotonic() + 30
+    try:
+        for piece in pieces:
+            seen += piece
+            assert time.monotonic() < deadline, "the stream goes on although its key was revoked"
+    except httpx.HTTPError:
+        pass
+    return seen
 
 
 def test_a_key_that_was_not_revoked_goes_on(world):
