@@ -15,7 +15,7 @@ test: ## format, unit, integration and end-to-end tests
 
 bench: ## CPU per request of an edge and of nghttpx
 	@infra/setup bench
-	@swift build -c release
+	@/usr/bin/python3 infra/build
 	@exec .strait/venv-clients/bin/python Tests/Benchmarks/bench.py
 
 format: ## write every Swift file in the house's style

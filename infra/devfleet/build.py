@@ -14,22 +14,17 @@ SECONDS_BETWEEN_LINES = 15
 
 
 def build(*options: str) -> None:
-    command = ["swift", "build", "-c", "release", *options]
-    try:
-        process = subprocess.Popen(
-            command,
-            cwd=REPOSITORY,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            process_group=0,
-        )
-    except FileNotFoundError:
-        raise FleetError(
-            "swift is not on the PATH; next: install Swift 6.3 and put its bin folder there"
-        ) from None
+    command = [REPOSITORY / "infra" / "swift", "build", "-c", "release", *options]
+    process = subprocess.Popen(
+        command,
+        cwd=REPOSITORY,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        process_group=0,
+    )
     try:
         lines = _follow(process)
     except BaseException:
