@@ -14,6 +14,7 @@ import shutil
 import statistics
 import sys
 import tempfile
+import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "infra"))
@@ -21,6 +22,7 @@ sys.path.insert(0, str(HERE.parents[1] / "infra"))
 import report  # noqa: E402
 from devfleet.catalogue import Offer, Upstream  # noqa: E402
 from devfleet.fleet import Fleet  # noqa: E402
+from devfleet.workplace import FleetError  # noqa: E402
 from load import LOADS, Load, Measurement, measure  # noqa: E402
 from parts import Nghttpx, StaticUpstream, pin, request  # noqa: E402
 
@@ -43,6 +45,7 @@ def main() -> int:
         body = folder / "request.json"
         body.write_text(request())
         results = run_in_turn(urls, processes, key, options, body)
+        check_every_request_was_recorded(fleet, options)
         for line in report.table(results):
             print(line)
         if options.write:
@@ -79,6 +82,16 @@ def start_edge(fleet: Fleet, upstream: StaticUpstream) -> str:
     fleet.postgres.child.stop()
     pin(fleet.edges["us-east"].child.pid, PROXY_CORE)
     return key
+
+
+def check_every_request_was_recorded(fleet: Fleet, options) -> None:
+    """The edge's figure counts only when it did all of its work: a usage record of each request in its spool."""
+    with urllib.request.urlopen(f"{fleet.edges['us-east'].admin_url}/metrics", timeout=10) as answer:
+        values = dict(line.rsplit(" ", 1) for line in answer.read().decode().splitlines() if line[:1] != "#")
+    recorded = int(float(values["strait_edge_spooled_records"]))
+    expected = len(LOADS) * (options.runs + 1) * options.requests
+    if recorded < expected:
+        raise FleetError(f"the edge kept {recorded} usage records of {expected} requests")
 
 
 def run_in_turn(urls, processes, key, options, body) -> dict[Load, dict[str, list[Measurement]]]:
