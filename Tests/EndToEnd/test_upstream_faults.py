@@ -89,6 +89,16 @@ def test_the_mock_providers_broken_streams_raise_in_the_sdk(world, provider, kin
         ask_mock(world, provider, stream=True)
 
 
+def test_an_sdk_comes_back_when_the_provider_said_and_not_before(world):
+    """The edge tells the SDK truly how long to wait, and adds no attempts of its own: the provider, which
+    grades its clients, finds nothing wrong."""
+    world.mock({"type": "fail", "status": 429, "retry_after": 1})
+    answer = world.openai(retries=2).chat.completions.create(**chat_request("gpt-4o-mini"))
+    assert answer.choices[0].message.content
+    verdict = world.mock_verdict()
+    assert (verdict["attempts"], verdict["errors"]) == (2, 0), verdict["findings"]
+
+
 def test_an_upstream_that_is_down(world, http2):
     with world.http(http2=http2) as client:
         answer = client.post("/chat/completions", json=chat_request("nowhere"))

@@ -191,7 +191,7 @@ class World:
     def record(self, request_id: str) -> dict:
         """The one usage record of an exchange, as soon as it has come through."""
         records = wait_until(
-            lambda: self.fleet.control_plane.usage(request_id), f"the record of {request_id}"
+            lambda: self.fleet.control_plane.usage(request_id), f"the record of {request_id}", every=0.1
         )
         assert len(records) == 1
         return records[0]
@@ -203,6 +203,11 @@ class World:
         self._post("/_llmock/reset", {})
         if behaviours:
             self._post("/_llmock/scenario", {"behaviors": list(behaviours)})
+
+    def mock_verdict(self) -> dict:
+        """How the mock provider judges its client since the last `mock`."""
+        with urllib.request.urlopen(f"{self.fleet.mock_provider.url}/_llmock/verdict", timeout=10) as answer:
+            return json.load(answer)
 
     def _post(self, path: str, document: dict) -> None:
         request = urllib.request.Request(

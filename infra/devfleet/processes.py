@@ -93,7 +93,7 @@ class Child:
         return f"exited with status {status}" if status >= 0 else f"ended by {signal.Signals(-status).name}"
 
 
-def wait_until(condition, what, *, seconds=60.0, children=()):
+def wait_until(condition, what, *, seconds=60.0, every=0.02, children=()):
     """Polls until `condition()` is true and returns its value. Fails at once when one of `children` ends
     meanwhile.
 
@@ -112,4 +112,4 @@ def wait_until(condition, what, *, seconds=60.0, children=()):
         if time.monotonic() > deadline:
             logs = "".join(f"\n{child.name}:\n{child.last_lines()}" for child in children)
             raise FleetError(f"waited {seconds:.0f} s in vain for {what}{logs}")
-        time.sleep(0.02)
+        time.sleep(every)
