@@ -79,54 +79,18 @@ struct EdgeFile {
   private static func limits(_ top: SettingsReader) throws -> RelayLimits {
     var limits = RelayLimits()
     guard let tree = top.optionalSubtree("limits") else { return limits }
-    let reader = try SettingsReader(tree, path: "limits", known: LimitKey.allCases.map(\.rawValue))
-    for key in LimitKey.allCases {
-      guard let value = try reader.optionalNumber(key.rawValue, in: key.range) else { continue }
-      key.set(value, in: &limits)
+    let keys = LimitKey.all
+    let reader = try SettingsReader(tree, path: "limits", known: keys.map(\.name))
+    for key in keys {
+      guard let value = try reader.optionalNumber(key.name, in: key.range) else { continue }
+      key.set(value, &limits)
+    }
+    let percents = [limits.memoryDrainPercent, limits.memoryRefusePercent, limits.memoryResetPercent]
+    guard percents == percents.sorted() else {
+      throw SettingsFault(
+        "limits", "has memory percents out of order",
+        hint: "let drain be at most refuse, and refuse at most reset")
     }
     return limits
-  }
-}
-
-/// The limits that a file can set, by LIMITS' names, with units.
-private enum LimitKey: String, CaseIterable {
-  case requestBodyBytes = "request_body_bytes"
-  case connections
-  case concurrentStreams = "concurrent_streams"
-  case handshakeSeconds = "handshake_seconds"
-  case bodyGapSeconds = "gap_inside_body_seconds"
-  case firstByteSeconds = "time_to_first_byte_seconds"
-  case chunkGapSeconds = "gap_between_chunks_seconds"
-  case exchangeSeconds = "whole_stream_seconds"
-  case slowReaderSeconds = "slow_reader_seconds"
-  case idleSeconds = "idle_connection_seconds"
-  case upstreamConnectSeconds = "upstream_connect_seconds"
-  case upstreamConnections = "upstream_connections"
-
-  var range: ClosedRange<Int> {
-    switch self {
-    case .requestBodyBytes: 1024...1_073_741_824
-    case .connections, .upstreamConnections: 1...1_000_000
-    case .concurrentStreams: 1...10_000
-    default: 1...86_400
-    }
-  }
-
-  func set(_ value: Int, in limits: inout RelayLimits) {
-    let microseconds = Int64(value) * 1_000_000
-    switch self {
-    case .requestBodyBytes: limits.requestBodyBytes = value
-    case .connections: limits.connections = value
-    case .concurrentStreams: limits.http2.concurrentStreams = value
-    case .handshakeSeconds: limits.handshakeMicroseconds = microseconds
-    case .bodyGapSeconds: limits.bodyGapMicroseconds = microseconds
-    case .firstByteSeconds: limits.firstByteMicroseconds = microseconds
-    case .chunkGapSeconds: limits.chunkGapMicroseconds = microseconds
-    case .exchangeSeconds: limits.exchangeMicroseconds = microseconds
-    case .slowReaderSeconds: limits.slowReaderMicroseconds = microseconds
-    case .idleSeconds: limits.idleMicroseconds = microseconds
-    case .upstreamConnectSeconds: limits.upstream.connectTimeoutMicroseconds = microseconds
-    case .upstreamConnections: limits.upstream.connections = value
-    }
   }
 }

@@ -3,14 +3,31 @@
 package struct RelayLimits: Sendable {
   package var requestBodyBytes = 32 * 1024 * 1024
   package var handshakeMicroseconds: Int64 = 10_000_000
-  package var headMicroseconds: Int64 = 10_000_000
   package var bodyGapMicroseconds: Int64 = 30_000_000
   package var firstByteMicroseconds: Int64 = 120_000_000
   package var chunkGapMicroseconds: Int64 = 300_000_000
   package var exchangeMicroseconds: Int64 = 3_600_000_000
   package var slowReaderMicroseconds: Int64 = 60_000_000
   package var idleMicroseconds: Int64 = 300_000_000
-  package var connections = 16_384
+  /// Request bodies that one worker holds, all together.
+  package var heldBodyBytes = 256 * 1024 * 1024
+
+  // Clients' connections, of the whole process.
+  /// nil: a little below half of the descriptors that the process may open.
+  package var connections: Int?
+  /// An address is an IPv4 address or an IPv6 /64.
+  package var connectionsPerAddress = 128
+  package var newConnectionsPerAddressPerSecond = 50
+  /// Give or take a fifth, so that clients that came together do not leave together.
+  package var connectionAgeMicroseconds: Int64 = 3_600_000_000
+
+  // Memory, of the whole process.
+  /// nil: what the control group may have, else what the machine has.
+  package var memoryBytes: Int?
+  package var memoryDrainPercent = 92
+  package var memoryRefusePercent = 95
+  package var memoryResetPercent = 98
+
   /// Upstreams asked for one exchange at the most.
   package var attempts: UInt8 = 3
   package var http2 = HTTP2Limits()

@@ -143,7 +143,7 @@ package final class Worker: RequestReceiver, ConnectionOwner {
   // MARK: Connections
 
   private func accept(_ descriptor: Int32) {
-    guard connections.count < limits.connections,
+    guard connections.count < limits.connections ?? 16_384,
       let session = TLSSession(server: tls, loop: loop.buffers)
     else {
       counters.add(.connectionsRefused)

@@ -31,8 +31,8 @@ enum HTTP2Callbacks {
     nghttp2_option_set_no_auto_window_update(option, 1)
     nghttp2_option_set_no_closed_streams(option, 1)
     nghttp2_option_set_stream_reset_rate_limit(
-      option, UInt64(limits.resetsPerWindow),
-      UInt64(max(1, limits.resetsPerWindow / limits.resetWindowSeconds)))
+      option, UInt64(limits.resetsBeforeData),
+      UInt64(max(1, limits.resetsBeforeData / limits.floodWindowSeconds)))
     nghttp2_option_set_max_continuations(option, limits.continuationFrames)
     nghttp2_option_set_max_settings(option, limits.settingsEntries)
     nghttp2_option_set_max_outbound_ack(option, limits.queuedControlFrames)

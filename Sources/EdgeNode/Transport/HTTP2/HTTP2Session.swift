@@ -192,19 +192,3 @@ package class HTTP2Session: Session {
 }
 
 struct HTTP2SetupError: Error {}
-
-/// The part of LIMITS that nghttp2 and the sessions keep.
-package struct HTTP2Limits: Sendable {
-  package var concurrentStreams = 100
-  package var streamWindowBytes = 64 * 1024
-  package var connectionWindowBytes = 1024 * 1024
-  package var headerListBytes = 32 * 1024
-  package var headerFields = 100
-  package var resetsPerWindow = 200
-  package var resetWindowSeconds = 30
-  package var continuationFrames = 8
-  package var settingsEntries = 32
-  package var queuedControlFrames = 1000
-
-  package init() {}
-}

@@ -1,0 +1,114 @@
+// The limits that a file can set, by LIMITS' names, with their units.
+
+import EdgeDataPath
+
+struct LimitKey {
+  let name: String
+  let range: ClosedRange<Int>
+  let set: (Int, inout RelayLimits) -> Void
+
+  private static let anyCount = 1...1_000_000
+  private static let anyBytes = 1024...1_099_511_627_776
+  private static let anySeconds = 1...86_400
+  /// RFC 9113, section 6.9.1.
+  private static let windowBytes = 65_535...2_147_483_647
+
+  static var all: [LimitKey] {
+    exchanges + connections + memory + headers + floods + slowReaders + upstreams
+  }
+
+  private static var exchanges: [LimitKey] {
+    [
+      number("request_body_bytes", 1024...1_073_741_824, \.requestBodyBytes),
+      number("held_body_bytes", anyBytes, \.heldBodyBytes),
+      seconds("gap_inside_body_seconds", \.bodyGapMicroseconds),
+      seconds("time_to_first_byte_seconds", \.firstByteMicroseconds),
+      seconds("gap_between_chunks_seconds", \.chunkGapMicroseconds),
+      seconds("whole_stream_seconds", \.exchangeMicroseconds),
+    ]
+  }
+
+  private static var connections: [LimitKey] {
+    [
+      LimitKey("connections", anyCount) { $1.connections = $0 },
+      number("connections_per_address", anyCount, \.connectionsPerAddress),
+      number("new_connections_per_address_per_second", anyCount, \.newConnectionsPerAddressPerSecond),
+      seconds("connection_age_seconds", \.connectionAgeMicroseconds),
+      seconds("idle_connection_seconds", \.idleMicroseconds),
+      seconds("handshake_seconds", \.handshakeMicroseconds),
+      number("concurrent_streams", 1...10_000, \.http2.concurrentStreams),
+      number("stream_window_bytes", windowBytes, \.http2.streamWindowBytes),
+      number("connection_window_bytes", windowBytes, \.http2.connectionWindowBytes),
+    ]
+  }
+
+  private static var memory: [LimitKey] {
+    [
+      LimitKey("memory_bytes", 16_777_216...1_125_899_906_842_624) { $1.memoryBytes = $0 },
+      number("memory_drain_percent", 1...100, \.memoryDrainPercent),
+      number("memory_refuse_percent", 1...100, \.memoryRefusePercent),
+      number("memory_reset_percent", 1...100, \.memoryResetPercent),
+    ]
+  }
+
+  private static var headers: [LimitKey] {
+    [
+      number("header_fields", 1...10_000, \.http2.headerFields),
+      number("header_list_bytes", 1024...1_048_576, \.http2.headerListBytes),
+      LimitKey("header_block_seconds", anySeconds) { value, limits in
+        limits.http2.headerBlockMicroseconds = Int64(value) * 1_000_000
+        limits.http1.headTimeoutMicroseconds = Int64(value) * 1_000_000
+      },
+      number("continuation_frames", 1...1000, \.http2.continuationFrames),
+    ]
+  }
+
+  private static var floods: [LimitKey] {
+    [
+      number("flood_window_seconds", anySeconds, \.http2.floodWindowSeconds),
+      number("resets_before_data", anyCount, \.http2.resetsBeforeData),
+      number("glitches", anyCount, \.http2.glitches),
+      number("queued_control_frames", anyCount, \.http2.queuedControlFrames),
+      number("queued_frames", anyCount, \.http2.queuedFrames),
+      number("settings_entries", anyCount, \.http2.settingsEntries),
+      number("settings_per_minute", anyCount, \.http2.settingsPerMinute),
+      number("pings_per_minute", anyCount, \.http2.pingsPerMinute),
+      number("window_updates_per_data_frame", anyCount, \.http2.windowUpdatesPerDataFrame),
+      number("priority_frames_per_stream", anyCount, \.http2.priorityFramesPerStream),
+      number("empty_data_frames", anyCount, \.http2.emptyDataFrames),
+      number("overhead_factor", anyCount, \.http2.overheadFactor),
+      number("overhead_bytes", anyBytes, \.http2.overheadBytes),
+    ]
+  }
+
+  private static var slowReaders: [LimitKey] {
+    [
+      seconds("slow_reader_seconds", \.slowReaderMicroseconds),
+      number("slow_reader_floor_bytes", 1...1_073_741_824, \.http2.slowReaderFloorBytes),
+      seconds("slow_reader_floor_seconds", \.http2.slowReaderFloorMicroseconds),
+    ]
+  }
+
+  private static var upstreams: [LimitKey] {
+    [
+      seconds("upstream_connect_seconds", \.upstream.connectTimeoutMicroseconds),
+      number("upstream_connections", anyCount, \.upstream.connections),
+    ]
+  }
+
+  private init(_ name: String, _ range: ClosedRange<Int>, set: @escaping (Int, inout RelayLimits) -> Void) {
+    self.name = name
+    self.range = range
+    self.set = set
+  }
+
+  private static func number(
+    _ name: String, _ range: ClosedRange<Int>, _ limit: WritableKeyPath<RelayLimits, Int>
+  ) -> LimitKey {
+    LimitKey(name, range) { $1[keyPath: limit] = $0 }
+  }
+
+  private static func seconds(_ name: String, _ limit: WritableKeyPath<RelayLimits, Int64>) -> LimitKey {
+    LimitKey(name, anySeconds) { $1[keyPath: limit] = Int64($0) * 1_000_000 }
+  }
+}

@@ -1,0 +1,42 @@
+// The part of LIMITS that nghttp2 and the sessions keep, for one connection each.
+
+package struct HTTP2Limits: Sendable {
+  package var concurrentStreams = 100
+  package var streamWindowBytes = 64 * 1024
+  package var connectionWindowBytes = 1024 * 1024
+
+  // Header blocks.
+  /// Name + value + 32 for each field, decoded.
+  package var headerListBytes = 32 * 1024
+  /// Cookie crumbs count one each.
+  package var headerFields = 100
+  package var headerBlockMicroseconds: Int64 = 10_000_000
+  package var continuationFrames = 8
+
+  // Floods. Counted within `floodWindowSeconds` unless the name says otherwise.
+  package var floodWindowSeconds = 30
+  /// Streams that the client resets before the first DATA frame we sent on them.
+  package var resetsBeforeData = 200
+  /// Slips of the protocol and resets that we had to answer with.
+  package var glitches = 200
+  package var queuedControlFrames = 1000
+  package var queuedFrames = 5000
+  package var settingsEntries = 32
+  package var settingsPerMinute = 10
+  package var pingsPerMinute = 60
+  /// For each DATA frame that we sent; see LIMITS for the sum.
+  package var windowUpdatesPerDataFrame = 10
+  package var priorityFramesPerStream = 100
+  /// In a row.
+  package var emptyDataFrames = 1
+  /// What is neither a head nor a body may be `overheadFactor` × those, and `overheadBytes` more.
+  package var overheadFactor = 8
+  package var overheadBytes = 1024 * 1024
+
+  // Slow readers.
+  /// Taken within `slowReaderFloorMicroseconds` at the least while bytes wait.
+  package var slowReaderFloorBytes = 1024
+  package var slowReaderFloorMicroseconds: Int64 = 10_000_000
+
+  package init() {}
+}
