@@ -1,11 +1,10 @@
 // The limits that a file can set, by LIMITS' names, with their units.
 
-import EdgeDataPath
-
-struct LimitKey {
-  let name: String
-  let range: ClosedRange<Int>
-  let set: (Int, inout RelayLimits) -> Void
+package struct LimitKey {
+  package let name: String
+  package let range: ClosedRange<Int>
+  /// Puts a value of the file, which is in `range`, into the limits.
+  package let set: (Int, inout RelayLimits) -> Void
 
   private static let anyCount = 1...1_000_000
   private static let anyBytes = 1024...1_099_511_627_776
@@ -13,7 +12,7 @@ struct LimitKey {
   /// RFC 9113, section 6.9.1.
   private static let windowBytes = 65_535...2_147_483_647
 
-  static var all: [LimitKey] {
+  package static var all: [LimitKey] {
     exchanges + connections + memory + headers + floods + slowReaders + upstreams
   }
 
