@@ -15,6 +15,7 @@ from devfleet.ports import free_port
 from devfleet.processes import wait_until
 from devfleet.workplace import write_private
 from scripted import ScriptedUpstream
+from smuggling.upstream import CountingUpstream
 
 # Prices that make every token visible in the cost: USD per million tokens.
 INPUT_PRICE, OUTPUT_PRICE = "2.5", "10"
@@ -22,13 +23,18 @@ WAYS = {"http1": "http1", "http1_tls": "http1", "http2": "http2", "http2_tls": "
 HOME = "us-east"
 # One edge has limits that a test can reach; the others have those of production.
 STRICT = "ap-southeast"
-STRICT_LIMITS = {"gap_between_chunks_seconds": 3, "request_body_bytes": 4 << 20}
+STRICT_LIMITS = {
+    "gap_between_chunks_seconds": 3,
+    "gap_inside_body_seconds": 3,
+    "request_body_bytes": 4 << 20,
+}
 
 
 class World:
     def __init__(self, folder: pathlib.Path):
         self.fleet = Fleet(folder, edge_settings={STRICT: {"limits": STRICT_LIMITS}})
         self.scripted = ScriptedUpstream(*self.fleet.authority.issue("scripted-upstream"))
+        self.counting = CountingUpstream()
         self.trust = ssl.create_default_context(cafile=str(self.fleet.ca_file))
         self.credential = "scripted-upstream-credential"
         self.key = ""
@@ -46,6 +52,7 @@ class World:
     def stop(self) -> None:
         self.fleet.stop()
         self.scripted.close()
+        self.counting.close()
 
     def revive(self) -> list[str]:
         """Starts what should run and does not. Returns what had ended, with its last lines."""
@@ -81,6 +88,7 @@ class World:
                 Upstream(
                     "scripted-claude", "eu-west", self.scripted.url("http1"), "http1", "api-key", credential
                 ),
+                Upstream("counting", HOME, self.counting.url),
                 Upstream("nowhere", HOME, f"http://127.0.0.1:{free_port()}"),
             ]
         )
@@ -106,6 +114,7 @@ class World:
                     for way in WAYS
                 ),
                 Offer("scripted-claude", "scripted-claude", "anthropic", INPUT_PRICE, OUTPUT_PRICE),
+                Offer("counting", "counting", "openai", INPUT_PRICE, OUTPUT_PRICE),
                 Offer("nowhere", "nowhere", "openai", INPUT_PRICE, OUTPUT_PRICE),
             ]
         )
