@@ -13,10 +13,10 @@ run: ## a whole fleet on this machine, until Ctrl-C (ONCE=1: until the first req
 test: ## format, unit, integration and end-to-end tests
 	@infra/test
 
-bench: ## CPU per request of an edge and of nghttpx
+bench: ## what an edge costs beside other proxies, into Tests/Benchmarks/README.md
 	@infra/setup bench
 	@/usr/bin/python3 infra/build
-	@exec .strait/venv-clients/bin/python Tests/Benchmarks/bench.py
+	@exec .strait/venv-clients/bin/python Tests/Benchmarks/bench.py --write
 
 format: ## write every Swift file in the house's style
 	@infra/swift-files | xargs swift format --in-place

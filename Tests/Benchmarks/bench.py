@@ -1,116 +1,81 @@
-"""CPU per request of an edge and of nghttpx, on the same work, in turn.
+"""The benchmark suite: what an edge costs and how it holds up, beside the proxies that people use.
 
-The work: TLS 1.3 and HTTP/2 in, cleartext HTTP/2 out, 1 KB up and 1 KB down, the same
-certificate and cipher. One proxy thread on core 0; the load and the upstream on core 1. The runs of the two
-proxies alternate, so that a change of the machine's mood meets both. The edge does its whole job meanwhile:
-it knows the caller, reads model and usage, and writes a usage record of every request to its disk.
+Each row of the table is some work that the edge and the peers do in turn, several times, so that a change of the
+machine's mood meets all of them. The proxy under measurement has core 0, load and upstream have core 1. The edge
+does its whole job: it knows the caller, reads model and usage, and writes a usage record of each exchange.
 
-usage: bench.py [--runs N] [--requests N] [--write]     --write puts the table into README.md beside this file
+usage: bench.py [--rows NAME,...] [--runs N] [--scale X] [--write] [--list]
 """
 
 import argparse
 import pathlib
-import shutil
-import statistics
 import sys
-import tempfile
-import urllib.request
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "infra"))
 
 import report  # noqa: E402
-from devfleet.catalogue import Offer, Upstream  # noqa: E402
-from devfleet.fleet import Fleet  # noqa: E402
+import rows  # noqa: E402
 from devfleet.workplace import FleetError  # noqa: E402
-from load import LOADS, Load, Measurement, measure  # noqa: E402
-from parts import Nghttpx, StaticUpstream, pin, request  # noqa: E402
-
-PROXY_CORE, LOAD_CORE = 0, 1
+from rig.stage import Stage  # noqa: E402
 
 
 def main() -> int:
     options = arguments()
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="strait-bench-"))
-    fleet = Fleet(folder, regions=("us-east",), edge_settings={"us-east": {"workers": 1}})
-    upstream = StaticUpstream(folder / "upstream", fleet.ports["upstream"], LOAD_CORE)
-    nghttpx = Nghttpx(folder, fleet.ports["nghttpx"], upstream.port, fleet.authority.issue("edge-us-east"))
-    try:
-        upstream.start()
-        key = start_edge(fleet, upstream)
-        nghttpx.start()
-        pin(nghttpx.child.pid, PROXY_CORE)
-        urls = {"edge-node": fleet.edges["us-east"].base_url, "nghttpx": nghttpx.base_url}
-        processes = {"edge-node": fleet.edges["us-east"].child.pid, "nghttpx": nghttpx.child.pid}
-        body = folder / "request.json"
-        body.write_text(request())
-        results = run_in_turn(urls, processes, key, options, body)
-        check_every_request_was_recorded(fleet, options)
-        for line in report.table(results):
-            print(line)
-        if options.write:
-            report.write(HERE / "README.md", results, options.runs, options.requests)
+    if options.list:
+        print("\n".join(f"{row.name:<14} {row.work}" for row in rows.ALL))
         return 0
-    finally:
-        nghttpx.stop()
-        fleet.stop()
-        upstream.stop()
-        fleet.postgres.remove()
-        shutil.rmtree(folder, ignore_errors=True)
+    with Stage() as stage:
+        results = {}
+        for row in chosen(options.rows):
+            began = time.monotonic()
+            results[row.name] = run_in_turn(stage, row, options)
+            print(f"  {row.name} took {time.monotonic() - began:.0f} s", flush=True)
+        print("\n".join(report.table(results)))
+        if options.write:
+            report.write(HERE / "README.md", results, options, stage.load.ciphers)
+    return 0
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=5, help="interleaved runs of each proxy and load")
-    parser.add_argument("--requests", type=int, default=100_000, help="requests of one run")
-    parser.add_argument("--write", action="store_true", help="put the table into README.md")
+    parser.add_argument("--rows", default="", help="some rows, by name and comma; all without it")
+    parser.add_argument("--runs", type=int, default=5, help="interleaved runs of each row and proxy")
+    parser.add_argument("--scale", type=float, default=1.0, help="less than 1 makes each run shorter")
+    parser.add_argument("--write", action="store_true", help="put the table into README.md beside this file")
+    parser.add_argument("--list", action="store_true", help="name the rows and exit")
     return parser.parse_args()
 
 
-def start_edge(fleet: Fleet, upstream: StaticUpstream) -> str:
-    """An edge with its configuration; what gave it that is stopped, so that it takes no part in the runs."""
-    fleet.start_database()
-    fleet.control_plane.start()
-    fleet.catalogue.apply_regions()
-    fleet.catalogue.add_upstreams([Upstream("bench", "us-east", upstream.url, "http2")])
-    fleet.catalogue.add_offers([Offer("bench", "bench", "openai", "0.15", "0.60")])
-    fleet.catalogue.ensure_team("bench")
-    key = fleet.catalogue.ensure_key("bench", fleet.folder / "bench-key.txt")
-    fleet.start_edges()
-    fleet.wait_for_configuration(key, {"bench"})
-    fleet.control_plane.child.stop()
-    fleet.postgres.child.stop()
-    pin(fleet.edges["us-east"].child.pid, PROXY_CORE)
-    return key
+def chosen(names: str) -> list[rows.Row]:
+    wanted = [name for name in names.split(",") if name]
+    unknown = set(wanted) - {row.name for row in rows.ALL}
+    if unknown:
+        raise FleetError(f"no such row: {', '.join(unknown)}; next: bench.py --list")
+    return [row for row in rows.ALL if not wanted or row.name in wanted]
 
 
-def check_every_request_was_recorded(fleet: Fleet, options) -> None:
-    """The edge's figure counts only when it did all of its work: a usage record of each request in its spool."""
-    with urllib.request.urlopen(f"{fleet.edges['us-east'].admin_url}/metrics", timeout=10) as answer:
-        values = dict(line.rsplit(" ", 1) for line in answer.read().decode().splitlines() if line[:1] != "#")
-    recorded = int(float(values["strait_edge_spooled_records"]))
-    expected = len(LOADS) * (options.runs + 1) * options.requests
-    if recorded < expected:
-        raise FleetError(f"the edge kept {recorded} usage records of {expected} requests")
-
-
-def run_in_turn(urls, processes, key, options, body) -> dict[Load, dict[str, list[Measurement]]]:
-    results = {load: {name: [] for name in urls} for load in LOADS}
-    for load in LOADS:
-        for run in range(-1, options.runs):
-            # The order alternates too; the run before the first warms both up and is not counted.
-            for name in sorted(urls, reverse=run % 2 == 0):
-                measurement = measure(
-                    load, urls[name], processes[name], key, options.requests, body, LOAD_CORE
-                )
-                if run >= 0:
-                    results[load][name].append(measurement)
-                print(f"  {load.name:<10} run {run + 1} {name:<10} {measurement}", flush=True)
-        for name, measurements in results[load].items():
-            median = statistics.median(one.microseconds for one in measurements)
-            print(f"{load.name}: {name} {median:.1f} µs of CPU a request", flush=True)
+def run_in_turn(stage: Stage, row: rows.Row, options) -> list[dict[str, list[float]]]:
+    """The values of each figure of the row, by subject."""
+    results = [{name: [] for name in row.subjects} for _ in row.figures]
+    for run in range(-1 if row.warm_up else 0, options.runs):
+        # The order alternates too; a warm-up run is not counted.
+        for name in row.subjects if run % 2 == 0 else reversed(row.subjects):
+            values = row.measure(stage, name, options.scale)
+            line = ", ".join(
+                f"{figure.name} {value:.{figure.digits}f} {figure.unit}"
+                for figure, value in zip(row.figures, values, strict=True)
+            )
+            print(f"  {row.name:<14} run {run + 1} {name:<12} {line}", flush=True)
+            if run >= 0:
+                for by_subject, value in zip(results, values, strict=True):
+                    by_subject[name].append(value)
     return results
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except FleetError as error:
+        sys.exit(f"the benchmark stopped: {error}")

@@ -1,37 +1,64 @@
-"""The result as a table for people, kept in README.md with the day, the machine and the versions."""
+"""The results as a table for people, kept in README.md with the day, the machine and the versions."""
 
 import datetime
 import pathlib
 import platform
 import re
-import statistics
 import subprocess
 
+import rows
+from rig import peers
+from rows.row import STRAIT, Figure, Results, median
+
 START, END = "<!-- results -->", "<!-- end of results -->"
+HEAD = [
+    "| work | proxy | median (lowest–highest) | Strait ÷ it | to reach | reached |",
+    "|---|---|--:|--:|---|---|",
+]
 
 
-def table(results) -> list[str]:
-    lines = [
-        "| connections × streams | edge-node, µs of CPU a request | nghttpx | nghttpx ÷ edge-node |",
-        "|---|--:|--:|--:|",
-    ]
-    for load, by_name in results.items():
-        edge, peer = ([one.microseconds for one in by_name[name]] for name in ("edge-node", "nghttpx"))
-        ratio = statistics.median(peer) / statistics.median(edge)
-        lines.append(f"| {load.name} | {with_spread(edge)} | {with_spread(peer)} | {ratio:.2f} |")
+def table(results: dict[str, list[Results]]) -> list[str]:
+    lines = list(HEAD)
+    for row in rows.ALL:
+        for figure, by_subject in zip(row.figures, results.get(row.name, []), strict=False):
+            title = figure.unit if len(row.figures) == 1 else f"{figure.name}, {figure.unit}"
+            lines += _figure(f"{row.work}: {title}", figure, by_subject)
     return lines
 
 
-def with_spread(values: list[float]) -> str:
-    return f"{statistics.median(values):.1f} ({min(values):.1f}–{max(values):.1f})"
+def _figure(title: str, figure: Figure, by_subject: Results) -> list[str]:
+    lines = []
+    for name, values in by_subject.items():
+        goals = [goal for goal in figure.goals if _shown_at(goal) == name]
+        reached = [{True: "yes", False: "**no**", None: "–"}[goal.reached(by_subject)] for goal in goals]
+        ratio = "" if name == STRAIT else _ratio(by_subject[STRAIT], values)
+        cells = [title if name == STRAIT else "", name, _with_spread(values, figure.digits), ratio]
+        cells += ["; ".join(goal.text(figure.unit) for goal in goals), "; ".join(reached)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
 
 
-def write(readme: pathlib.Path, results, runs: int, requests: int) -> None:
-    ciphers = {one.cipher for by_name in results.values() for ones in by_name.values() for one in ones}
+def _shown_at(goal) -> str:
+    """A goal stands in the line of the one peer that it names, or in the edge's own."""
+    return goal.subjects[0] if len(goal.subjects) == 1 else STRAIT
+
+
+def _ratio(edge: list[float], other: list[float]) -> str:
+    return f"{median(edge) / median(other):.2f}" if median(other) > 0 else ""
+
+
+def _with_spread(values: list[float], digits: int) -> str:
+    return f"{median(values):.{digits}f} ({min(values):.{digits}f}–{max(values):.{digits}f})"
+
+
+def write(readme: pathlib.Path, results, options, ciphers: set[str]) -> None:
+    command = "bench.py" + (f" --rows {options.rows}" if options.rows else "") + f" --runs {options.runs}"
+    if options.scale != 1:
+        command += f" --scale {options.scale:g}"
     facts = (
-        f"{datetime.date.today().isoformat()}, {processor()}, Linux {platform.release()}, "
-        f"{peer_version()}, {' and '.join(sorted(ciphers))}. Median (lowest–highest) of {runs} interleaved "
-        f"runs of {requests:,} requests."
+        f"{datetime.date.today().isoformat()}, `{command}`: {options.runs} interleaved runs of each row. "
+        f"{_processor()}, Linux {platform.release()}, {_system()}; TLS 1.3 with {' and '.join(sorted(ciphers))}, "
+        f"ECDSA P-256. Peers: {', '.join(kind.version() for kind in peers.ALL)}."
     )
     text = readme.read_text()
     head, _, rest = text.partition(START)
@@ -39,10 +66,11 @@ def write(readme: pathlib.Path, results, runs: int, requests: int) -> None:
     readme.write_text("\n".join([head + START, "", facts, "", *table(results), "", END + tail]))
 
 
-def processor() -> str:
+def _processor() -> str:
     found = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
     return found[1] if found else platform.machine()
 
 
-def peer_version() -> str:
-    return subprocess.run(["nghttpx", "--version"], capture_output=True, text=True).stdout.strip()
+def _system() -> str:
+    result = subprocess.run(["openssl", "version"], capture_output=True, text=True)
+    return " ".join(result.stdout.split()[:2])

@@ -26,7 +26,7 @@ def program(name: str) -> pathlib.Path:
 
 
 def python_of(environment: str) -> pathlib.Path:
-    """The interpreter of one of the environments that infra/setup makes: clients, model or llmock."""
+    """The interpreter of one of the environments that infra/setup makes, such as clients, model or llmock."""
     path = WORK / f"venv-{environment}" / "bin" / "python"
     if not path.exists():
         raise FleetError(f"the Python environment '{environment}' is missing; next: infra/setup run")

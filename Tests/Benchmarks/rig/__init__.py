@@ -1,0 +1,1 @@
+"""What every measurement stands on: the edge, the peers, the upstream, the load, and the kernel's accounts."""

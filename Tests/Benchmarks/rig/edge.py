@@ -1,0 +1,91 @@
+"""The edge under measurement, with the configuration that a control plane gave it. What gave it that is stopped,
+so that it takes no part in the runs; the edge does its whole work all the same and keeps its usage records."""
+
+import pathlib
+import subprocess
+import urllib.request
+
+from devfleet.catalogue import Offer, Upstream
+from devfleet.fleet import Fleet
+from devfleet.workplace import program, write_private, yaml
+
+from . import account
+
+REGION = "us-east"
+LIMITS = {
+    "connections": 20_000,
+    "connections_per_address": 20_000,
+    "new_connections_per_address_per_second": 100_000,
+}
+"""All of the load comes from one address."""
+
+
+class MeasuredEdge:
+    name = "Strait"
+
+    def __init__(self, folder: pathlib.Path, upstream_url: str, core: int):
+        self._core, self._upstream_url = core, upstream_url
+        self._settings = {"workers": 1}
+        self.fleet = Fleet(folder, regions=(REGION,), edge_settings={REGION: self._settings})
+        self._edge = self.fleet.edges[REGION]
+        self.key = ""
+
+    @property
+    def pid(self) -> int:
+        return self._edge.child.pid
+
+    @property
+    def pair(self) -> tuple[pathlib.Path, pathlib.Path]:
+        """The certificate and its key, which the peers use too."""
+        return self.fleet.authority.issue(f"edge-{REGION}")
+
+    def url(self, path: str, upstream="http2") -> str:
+        return f"{self._edge.base_url}{path}"
+
+    def start(self) -> None:
+        fleet = self.fleet
+        fleet.start_database()
+        fleet.control_plane.start()
+        fleet.catalogue.apply_regions()
+        versions = {"bench": "http2", "bench-http1": "http1"}
+        fleet.catalogue.add_upstreams(
+            [Upstream(name, REGION, self._upstream_url, version) for name, version in versions.items()]
+        )
+        fleet.catalogue.add_offers([Offer(name, name, "openai", "0.15", "0.60") for name in versions])
+        fleet.catalogue.ensure_team("bench")
+        self.key = fleet.catalogue.ensure_key("bench", fleet.folder / "bench-key.txt")
+        self._settings["limits"] = self._known_limits()
+        fleet.start_edges()
+        fleet.wait_for_configuration(self.key, set(versions))
+        fleet.control_plane.child.stop()
+        fleet.postgres.child.stop()
+        account.pin(self.pid, self._core)
+
+    def restart(self) -> None:
+        """Needs no control plane: the edge has its configuration on disk."""
+        self._edge.restart()
+        account.pin(self.pid, self._core)
+
+    def stop(self) -> None:
+        self.fleet.stop()
+        self.fleet.postgres.remove()
+
+    def records(self) -> int:
+        """Usage records in the spool. A restarted edge counts those that it found there."""
+        with urllib.request.urlopen(f"{self._edge.admin_url}/metrics", timeout=10) as answer:
+            values = dict(
+                line.rsplit(" ", 1) for line in answer.read().decode().splitlines() if line[:1] != "#"
+            )
+        return int(float(values["strait_edge_spooled_records"]))
+
+    def _known_limits(self) -> dict:
+        """Those that the program at hand knows."""
+        known = {}
+        for name, value in LIMITS.items():
+            self._settings["limits"] = {**known, name: value}
+            file = self._edge.folder / "check.yaml"
+            write_private(file, yaml(self._edge.configuration()))
+            check = [program("edge-node"), "--config", file, "--check"]
+            if subprocess.run(check, capture_output=True).returncode == 0:
+                known[name] = value
+        return known

@@ -1,0 +1,83 @@
+"""Everything that a row needs, started when it is first asked for and ended together."""
+
+import pathlib
+import shutil
+import tempfile
+import time
+
+from devfleet.ports import free_port
+from devfleet.workplace import FleetError
+
+from . import account, content, native, peers
+from .edge import MeasuredEdge
+from .load import Load, Target
+from .upstream import Upstream
+
+PROXY_CORE, LOAD_CORE = 0, 1
+
+
+class Stage:
+    def __init__(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="strait-bench-"))
+        self.upstream = Upstream(self.folder / "upstream", free_port(), LOAD_CORE)
+        self.edge = MeasuredEdge(self.folder / "fleet", self.upstream.url, PROXY_CORE)
+        self.requests = content.write_requests(self.folder / "requests")
+        self.load = Load(native.build("client", self.folder), LOAD_CORE)
+        self._subjects = {}
+
+    def __enter__(self) -> "Stage":
+        return self
+
+    def __exit__(self, *_) -> None:
+        for subject in self._subjects.values():
+            subject.stop()
+        self.upstream.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def subject(self, name: str):
+        """The edge or a peer by its name, up and running."""
+        if self.upstream.child is None:
+            self.upstream.start()
+        if name not in self._subjects:
+            started = self.edge if name == self.edge.name else self._peer(name)
+            self._subjects[name] = started
+            started.start()
+        return self._subjects[name]
+
+    def target(self, name: str, body="small", answer=None, path="/chat/completions", upstream="http2"):
+        url = self.subject(name).url(path, upstream)
+        return Target(url, self.requests[body], self.edge.key or "none", answer)
+
+    def cpu_microseconds(self, name: str, work) -> float:
+        """CPU that the subject spends while `work` runs."""
+        pid = self.subject(name).pid
+        before = account.cpu_nanoseconds(pid)
+        work()
+        return (account.cpu_nanoseconds(pid) - before) / 1000
+
+    def recorded(self, name: str, exchanges: int, work):
+        """Runs `work`, which makes so many exchanges. What an edge costs counts only when it did all of its work: a
+        usage record of each."""
+        if name != self.edge.name:
+            return work()
+        before = self.edge.records()
+        result = work()
+        deadline = time.monotonic() + 10
+        while (written := self.edge.records() - before) < exchanges and time.monotonic() < deadline:
+            time.sleep(0.1)
+        if written < exchanges:
+            raise FleetError(f"the edge kept {written} usage records of {exchanges} exchanges")
+        return result
+
+    @staticmethod
+    def require(name: str, condition: bool, result) -> None:
+        if not condition:
+            raise FleetError(f"{name} did not do all of the work: {result}")
+
+    @property
+    def large_bytes(self) -> int:
+        return self.upstream.large_bytes
+
+    def _peer(self, name: str):
+        kind = next(kind for kind in peers.ALL if kind.name == name)
+        return kind(self.folder, self.upstream.port, self.edge.pair, PROXY_CORE)
