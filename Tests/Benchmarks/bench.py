@@ -71,7 +71,7 @@ def run_in_turn(stage: Stage, row: rows.Row, options) -> list[dict[str, list[flo
             if run >= 0:
                 for by_subject, value in zip(results, values, strict=True):
                     by_subject[name].append(value)
-    return results
+    return row.derive(results)
 
 
 if __name__ == "__main__":

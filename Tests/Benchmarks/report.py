@@ -32,8 +32,8 @@ def _figure(title: str, figure: Figure, by_subject: Results) -> list[str]:
         goals = [goal for goal in figure.goals if _shown_at(goal) == name]
         reached = [{True: "yes", False: "**no**", None: "–"}[goal.reached(by_subject)] for goal in goals]
         ratio = "" if name == STRAIT else _ratio(by_subject[STRAIT], values)
-        cells = [title if name == STRAIT else "", name, _with_spread(values, figure.digits), ratio]
-        cells += ["; ".join(goal.text(figure.unit) for goal in goals), "; ".join(reached)]
+        cells = [title if not lines else "", name, _with_spread(values, figure.digits), ratio]
+        cells += ["; ".join(goal.text for goal in goals), "; ".join(reached)]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 

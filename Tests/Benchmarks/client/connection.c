@@ -46,7 +46,11 @@ static void start_tls(connection *self) {
   self->tls = SSL_new(context);
   if (self->tls == NULL || SSL_set_fd(self->tls, self->socket) != 1) fail("OpenSSL made no connection");
   SSL_set_connect_state(self->tls);
-  if (asked.resume && latest) SSL_set_session(self->tls, latest);
+  if (!asked.resume || latest == NULL) return;
+  // OpenSSL lets a session of TLS 1.3 be resumed once, and several may begin before the next ticket is here.
+  SSL_SESSION *copy = SSL_SESSION_dup(latest);
+  SSL_set_session(self->tls, copy);
+  SSL_SESSION_free(copy);
 }
 
 static bool shake_hands(connection *self) {

@@ -24,11 +24,14 @@ class Peer:
 
     name = ""
     version_command: list[str] = []
+    environment: dict[str, str] = {}
 
-    def __init__(self, folder: pathlib.Path, upstream_port: int, pair, core: int):
+    def __init__(self, folder: pathlib.Path, upstream_port: int, pair, api_key: str, core: int):
+        """`pair` is the certificate and its key; `api_key` what clients show."""
         self._folder = folder / type(self).__name__.lower()
         self._upstream_port, self._core = upstream_port, core
         self._certificate, self._key = pair
+        self._api_key = api_key
         self._port = free_port()
         self.child = None
 
@@ -42,7 +45,7 @@ class Peer:
     def start(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         command = ["taskset", "-c", self._core, *self.command()]
-        self.child = Child(self.name, command, self._folder / "log")
+        self.child = Child(self.name, command, self._folder / "log", environment=self.environment)
         wait_until(lambda: account.listens(self._port), f"{self.name} listens", children=[self.child])
 
     def stop(self) -> None:

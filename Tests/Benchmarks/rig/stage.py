@@ -10,6 +10,7 @@ from devfleet.workplace import FleetError
 
 from . import account, content, native, peers
 from .edge import MeasuredEdge
+from .gateway import LiteLLM
 from .load import Load, Target
 from .upstream import Upstream
 
@@ -36,17 +37,25 @@ class Stage:
 
     def subject(self, name: str):
         """The edge or a peer by its name, up and running."""
-        if self.upstream.child is None:
+        if not self._subjects:
             self.upstream.start()
+            self._start(self.edge)
         if name not in self._subjects:
-            started = self.edge if name == self.edge.name else self._peer(name)
-            self._subjects[name] = started
-            started.start()
+            kind = next(kind for kind in (*peers.ALL, LiteLLM) if kind.name == name)
+            self._start(kind(self.folder, self.upstream.port, self.edge.pair, self.edge.key, PROXY_CORE))
         return self._subjects[name]
 
     def target(self, name: str, body="small", answer=None, path="/chat/completions", upstream="http2"):
         url = self.subject(name).url(path, upstream)
-        return Target(url, self.requests[body], self.edge.key or "none", answer)
+        return Target(url, self.requests[body], self.edge.key, answer)
+
+    def direct(self, body="small", answer=None) -> Target:
+        """The upstream itself, without TLS."""
+        self.subject(self.edge.name)
+        return Target(f"{self.upstream.url}/v1/chat/completions", self.requests[body], self.edge.key, answer)
+
+    def resident_bytes(self, name: str) -> int:
+        return account.resident_bytes(self.subject(name).pid)
 
     def cpu_microseconds(self, name: str, work) -> float:
         """CPU that the subject spends while `work` runs."""
@@ -78,6 +87,6 @@ class Stage:
     def large_bytes(self) -> int:
         return self.upstream.large_bytes
 
-    def _peer(self, name: str):
-        kind = next(kind for kind in peers.ALL if kind.name == name)
-        return kind(self.folder, self.upstream.port, self.edge.pair, PROXY_CORE)
+    def _start(self, subject) -> None:
+        self._subjects[subject.name] = subject
+        subject.start()

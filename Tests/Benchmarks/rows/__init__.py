@@ -1,8 +1,17 @@
 """The rows of the table, in its order."""
 
-from . import large, small, streams
+from . import connections, gateway, large, latency, memory, small, streams
 from .row import Figure, Row
 
-ALL: list[Row] = [*small.ROWS, *streams.ROWS, *large.ROWS]
+ALL: list[Row] = [
+    *small.ROWS,
+    *streams.COST,
+    *connections.ROWS,
+    *large.ROWS,
+    *memory.ROWS,
+    *latency.ROWS,
+    *streams.STALLS,
+    *gateway.ROWS,
+]
 
 __all__ = ["ALL", "Figure", "Row"]

@@ -18,10 +18,12 @@ class Goal:
     factor: float = 1.0
     subjects: tuple[str, ...] = ()
     value: float | None = None
+    unit: str = ""
 
-    def text(self, unit: str) -> str:
+    @property
+    def text(self) -> str:
         if self.value is not None:
-            return f"≤ {self.value:g} {unit}"
+            return f"≤ {self.value:g} {self.unit}".rstrip()
         return f"≤ {self.factor:.3g} × {'the best peer' if len(self.subjects) > 1 else self.subjects[0]}"
 
     def reached(self, results: Results) -> bool | None:
@@ -51,6 +53,8 @@ class Row:
     subjects: tuple[str, ...] = (STRAIT, *PEERS)
     warm_up: bool = True
     """Whether a first run, which is not counted, comes before the others."""
+    derive: Callable = lambda results: results
+    """What the figures are made of what was measured."""
 
 
 def best_of(*subjects: str, factor: float) -> Goal:
