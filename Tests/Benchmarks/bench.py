@@ -18,6 +18,7 @@ sys.path.insert(0, str(HERE.parents[1] / "infra"))
 import report  # noqa: E402
 import rows  # noqa: E402
 from devfleet.workplace import FleetError  # noqa: E402
+from report import Taken
 from rig.stage import Stage  # noqa: E402
 
 
@@ -27,15 +28,20 @@ def main() -> int:
         print("\n".join(f"{row.name:<14} {row.work}" for row in rows.ALL))
         return 0
     with Stage() as stage:
-        results = {}
+        taken = {}
         for row in chosen(options.rows):
             began = time.monotonic()
-            results[row.name] = run_in_turn(stage, row, options)
+            taken[row.name] = Taken(report.today(), command(options), run_in_turn(stage, row, options))
             print(f"  {row.name} took {time.monotonic() - began:.0f} s", flush=True)
-        print("\n".join(report.table(results)))
+        print("\n".join(report.table(taken)))
         if options.write:
-            report.write(HERE / "README.md", results, options, stage.load.ciphers)
+            report.write(HERE / "README.md", report.keep(taken), stage.load.ciphers)
     return 0
+
+
+def command(options: argparse.Namespace) -> str:
+    scale = f" --scale {options.scale:g}" if options.scale != 1 else ""
+    return f"bench.py --runs {options.runs}{scale}"
 
 
 def arguments() -> argparse.Namespace:
@@ -43,7 +49,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rows", default="", help="some rows, by name and comma; all without it")
     parser.add_argument("--runs", type=int, default=5, help="interleaved runs of each row and proxy")
     parser.add_argument("--scale", type=float, default=1.0, help="less than 1 makes each run shorter")
-    parser.add_argument("--write", action="store_true", help="put the table into README.md beside this file")
+    parser.add_argument(
+        "--write", action="store_true", help="put the table into README.md; rows not run stay"
+    )
     parser.add_argument("--list", action="store_true", help="name the rows and exit")
     return parser.parse_args()
 

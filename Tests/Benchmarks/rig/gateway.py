@@ -1,6 +1,8 @@
 """LiteLLM's proxy with its own OpenAI route to the upstream: no database, one worker, a master key."""
 
 import re
+import ssl
+import urllib.request
 
 from devfleet.workplace import REPOSITORY, WORK, FleetError
 
@@ -13,6 +15,18 @@ ENVIRONMENT = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MODE": "PRODUCTI
 class LiteLLM(Peer):
     name = "LiteLLM"
     environment = ENVIRONMENT
+    start_seconds = 180
+
+    def ready(self) -> bool:
+        """It listens before it answers."""
+        context = ssl._create_unverified_context()
+        try:
+            with urllib.request.urlopen(
+                f"https://127.0.0.1:{self._port}/health/liveliness", context=context, timeout=5
+            ) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
 
     def command(self) -> list:
         if not PROGRAM.exists():

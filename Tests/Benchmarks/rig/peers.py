@@ -25,6 +25,7 @@ class Peer:
     name = ""
     version_command: list[str] = []
     environment: dict[str, str] = {}
+    start_seconds = 60
 
     def __init__(self, folder: pathlib.Path, upstream_port: int, pair, api_key: str, core: int):
         """`pair` is the certificate and its key; `api_key` what clients show."""
@@ -46,7 +47,10 @@ class Peer:
         self._folder.mkdir(parents=True, exist_ok=True)
         command = ["taskset", "-c", self._core, *self.command()]
         self.child = Child(self.name, command, self._folder / "log", environment=self.environment)
-        wait_until(lambda: account.listens(self._port), f"{self.name} listens", children=[self.child])
+        wait_until(self.ready, f"{self.name} is ready", seconds=self.start_seconds, children=[self.child])
+
+    def ready(self) -> bool:
+        return account.listens(self._port)
 
     def stop(self) -> None:
         if self.child:

@@ -21,7 +21,7 @@ def measure_gateway(stage, name: str, scale: float) -> list[float]:
 ROWS = [
     Row(
         "gateway",
-        f"1 KB up, 1 KB down, HTTP/1.1 keep-alive, {CONNECTIONS} connections, checked key",
+        f"1 KB up, 1 KB down, HTTP/1.1 keep-alive, {CONNECTIONS} connections, keys checked",
         (Figure("CPU", "µs of CPU a request", (Goal(0.01, (LITELLM,)),)),),
         measure_gateway,
         (STRAIT, LITELLM),

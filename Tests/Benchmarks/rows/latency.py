@@ -1,8 +1,7 @@
 """How much later an answer comes than from the upstream itself, when requests come at their own time."""
 
-from .row import PEERS, STRAIT, Figure, Results, Row, best_of, median
+from .row import DIRECT, PEERS, STRAIT, Figure, Results, Row, best_of, median
 
-DIRECT = "direct upstream"
 RATE, SECONDS, CONNECTIONS = 2_000, 5, 100
 
 

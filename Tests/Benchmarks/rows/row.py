@@ -5,6 +5,8 @@ import statistics
 from collections.abc import Callable
 
 STRAIT = "Strait"
+DIRECT = "direct upstream"
+"""Without any proxy, and without TLS."""
 PEERS = ("nghttpx", "HAProxy", "nginx", "Envoy")
 
 Results = dict[str, list[float]]

@@ -1,7 +1,6 @@
 """Answers that come as server-sent events."""
 
-from .latency import DIRECT
-from .row import PEERS, STRAIT, Figure, Goal, Row, best_of
+from .row import DIRECT, PEERS, STRAIT, Figure, Goal, Row, best_of
 
 CONNECTIONS, STREAMS = 50, 20
 EVENTS, INTERVAL_MILLISECONDS = 100, 50
