@@ -69,6 +69,7 @@ let package = Package(
     ),
     .target(
       name: "CNghttp2",
+      dependencies: ["CLinux"],
       path: "Sources/EdgeNode/CNghttp2",
       // The static archive costs 5 % less CPU a request than the shared library.
       linkerSettings: [.linkedLibrary(":libnghttp2.a")]

@@ -48,11 +48,11 @@ package struct BodyEdits: Sendable {
   /// Appends the changed body to `out`.
   /// - Parameter body: the whole body as the reader consumed it
   package func write(
-    _ body: UnsafeRawBufferPointer, upstreamModel: UnsafeRawBufferPointer, into out: inout ByteQueue
+    _ body: UnsafeRawBufferPointer, upstreamModel: UnsafeRawBufferPointer, into out: borrowing ByteQueue
   ) {
     var position = 0
-    if let first { position = first.write(body, from: position, upstreamModel, into: &out) }
-    if let second { position = second.write(body, from: position, upstreamModel, into: &out) }
+    if let first { position = first.write(body, from: position, upstreamModel, into: out) }
+    if let second { position = second.write(body, from: position, upstreamModel, into: out) }
     out.append(UnsafeRawBufferPointer(rebasing: body[min(position, body.count)...]))
   }
 }
@@ -116,7 +116,7 @@ extension BodyEdit {
   /// - Returns: where the body goes on
   fileprivate func write(
     _ body: UnsafeRawBufferPointer, from position: Int, _ upstreamModel: UnsafeRawBufferPointer,
-    into out: inout ByteQueue
+    into out: borrowing ByteQueue
   ) -> Int {
     precondition(
       position <= offset && offset + removedLength <= body.count,
@@ -126,7 +126,7 @@ extension BodyEdit {
       out.append(text)
     } else {
       out.append(byte: UInt8(ascii: "\""))
-      JSONEscaping.append(upstreamModel, into: &out)
+      JSONEscaping.append(upstreamModel, into: out)
       out.append(byte: UInt8(ascii: "\""))
     }
     return offset + removedLength

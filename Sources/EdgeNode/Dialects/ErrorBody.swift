@@ -8,24 +8,24 @@ package enum ErrorBody {
 
   /// Appends the body of an error answer.
   package static func append(
-    _ fault: EdgeFault, dialect: Dialect, requestID: ExchangeID, into out: inout ByteQueue
+    _ fault: EdgeFault, dialect: Dialect, requestID: ExchangeID, into out: borrowing ByteQueue
   ) {
     switch dialect {
     case .openAI:
       out.append("{\"error\":{\"message\":\"")
-      appendMessage(fault, into: &out)
+      appendMessage(fault, into: out)
       out.append("\",\"type\":\"")
       out.append(fault.openAIType)
       out.append("\",\"param\":")
-      appendNullable(fault.parameter, into: &out)
+      appendNullable(fault.parameter, into: out)
       out.append(",\"code\":")
-      appendNullable(fault.code, into: &out)
+      appendNullable(fault.code, into: out)
       out.append("}}")
     case .anthropic:
       out.append("{\"type\":\"error\",\"error\":{\"type\":\"")
       out.append(fault.anthropicType)
       out.append("\",\"message\":\"")
-      appendMessage(fault, into: &out)
+      appendMessage(fault, into: out)
       out.append("\"},\"request_id\":\"")
       out.append(requestID.description)
       out.append("\"}")
@@ -34,27 +34,28 @@ package enum ErrorBody {
 
   /// Appends the event that tells a client that its stream ends here, and why.
   package static func appendEvent(
-    _ fault: EdgeFault, dialect: Dialect, endpoint: Endpoint, requestID: ExchangeID, into out: inout ByteQueue
+    _ fault: EdgeFault, dialect: Dialect, endpoint: Endpoint, requestID: ExchangeID,
+    into out: borrowing ByteQueue
   ) {
     switch (dialect, endpoint) {
     case (.anthropic, _):
       out.append("event: error\ndata: ")
-      append(fault, dialect: dialect, requestID: requestID, into: &out)
+      append(fault, dialect: dialect, requestID: requestID, into: out)
     case (.openAI, .responses):
       // The Responses API has a typed event of its own, flat.
       out.append("event: error\ndata: {\"type\":\"error\",\"code\":")
-      appendNullable(fault.code, into: &out)
+      appendNullable(fault.code, into: out)
       out.append(",\"message\":\"")
-      appendMessage(fault, into: &out)
+      appendMessage(fault, into: out)
       out.append("\",\"param\":null}")
     case (.openAI, _):
       out.append("data: ")
-      append(fault, dialect: dialect, requestID: requestID, into: &out)
+      append(fault, dialect: dialect, requestID: requestID, into: out)
     }
     out.append("\n\n")
   }
 
-  private static func appendNullable(_ text: StaticString?, into out: inout ByteQueue) {
+  private static func appendNullable(_ text: StaticString?, into out: borrowing ByteQueue) {
     guard let text else { return out.append("null") }
     out.append(byte: UInt8(ascii: "\""))
     out.append(text)
@@ -64,27 +65,27 @@ package enum ErrorBody {
   // MARK: Words
 
   /// What failed, on what, why, and what to do next.
-  private static func appendMessage(_ fault: EdgeFault, into out: inout ByteQueue) {
+  private static func appendMessage(_ fault: EdgeFault, into out: borrowing ByteQueue) {
     switch fault {
     case .bodyTooLarge(let limit):
       out.append("the request's body is larger than \(limit) bytes; send less in one request")
-    case .body(let fault): appendBodyMessage(fault, into: &out)
+    case .body(let fault): appendBodyMessage(fault, into: out)
     case .methodNotAllowed(let allow):
       out.append("this path does not take the request's method; use ")
       out.append(allow)
     case .modelNotFound(let name):
       out.append("the model '")
-      JSONEscaping.append(untrusted: name, limit: nameLimit, into: &out)
+      JSONEscaping.append(untrusted: name, limit: nameLimit, into: out)
       out.append("' does not exist or this key may not use it; GET /v1/models lists the models that it may")
     case .modelInOtherDialect(let name):
       out.append("the model '")
-      JSONEscaping.append(untrusted: name, limit: nameLimit, into: &out)
+      JSONEscaping.append(untrusted: name, limit: nameLimit, into: out)
       out.append("' is not served in this API's dialect; use the path of the other dialect or another model")
     default: out.append(plainMessage(fault))
     }
   }
 
-  private static func appendBodyMessage(_ fault: BodyFault, into out: inout ByteQueue) {
+  private static func appendBodyMessage(_ fault: BodyFault, into out: borrowing ByteQueue) {
     switch fault.kind {
     case .invalidJSON:
       out.append("the request's body is not valid JSON: ")

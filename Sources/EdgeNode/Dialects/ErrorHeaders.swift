@@ -2,7 +2,7 @@
 
 extension ErrorBody {
   /// Appends what tells a client whether and when to ask again, and which methods a path takes.
-  package static func appendHeaders(_ fault: EdgeFault, into head: inout HeaderBlock) {
+  package static func appendHeaders(_ fault: EdgeFault, into head: borrowing HeaderBlock) {
     if case .methodNotAllowed(let allow) = fault { head.append(.other, "allow", allow) }
     switch fault.retry {
     case .never: head.append(.other, "x-should-retry", "false")

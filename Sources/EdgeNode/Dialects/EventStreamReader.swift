@@ -15,7 +15,7 @@ struct EventStreamReader: ~Copyable {
 
   private var syntax = EventSyntax()
   /// The bytes of an event that is not whole.
-  private var held = ByteQueue()
+  private let held = ByteQueue()
   /// The event under way was longer than what is held back: its beginning has gone on.
   private var overruns = false
   /// The last chunk ended with a CR; a LF at the next one's start belongs to it.
@@ -47,23 +47,23 @@ struct EventStreamReader: ~Copyable {
   var fault: JSONFault { syntax.fault }
 
   /// Reads a chunk and appends to `out` what may go on. After a malformed event nothing more is read or goes on.
-  mutating func consume(_ chunk: UnsafeRawBufferPointer, into out: inout ByteQueue) {
+  mutating func consume(_ chunk: UnsafeRawBufferPointer, into out: borrowing ByteQueue) {
     guard let bytes = chunk.baseAddress, chunk.count > 0, !isMalformed else { return }
     var passage = Passage(bytes: bytes, count: chunk.count, heldCount: held.count)
     takeLineFeed(&passage)
     while passage.position < passage.count {
-      guard takeLine(&passage, into: &out) else {
+      guard takeLine(&passage, into: out) else {
         isMalformed = true
-        passRun(&passage, into: &out)
+        passRun(&passage, into: out)
         return
       }
     }
-    passRun(&passage, into: &out)
-    hold(passage.slice(passage.eventStart..<passage.count), into: &out)
+    passRun(&passage, into: out)
+    hold(passage.slice(passage.eventStart..<passage.count), into: out)
   }
 
   /// At the upstream's end.
-  mutating func finish(into out: inout ByteQueue) -> ResponseEnd {
+  mutating func finish(into out: borrowing ByteQueue) -> ResponseEnd {
     if isMalformed { return .malformed }
     // Some servers leave out the last empty line. The event counts, and goes on, if it makes the stream whole.
     if !facts.isWhole(endpoint), !syntax.isAtLineStart || !held.isEmpty, syntax.finishDocument(at: held.count)
@@ -80,7 +80,7 @@ struct EventStreamReader: ~Copyable {
 
   /// - Returns: false when the event is malformed
   @inline(__always)
-  private mutating func takeLine(_ passage: inout Passage, into out: inout ByteQueue) -> Bool {
+  private mutating func takeLine(_ passage: inout Passage, into out: borrowing ByteQueue) -> Bool {
     let start = passage.position
     let length = lineLength(passage.bytes + start, passage.count &- start)
     let base = start &- passage.eventStart &+ passage.heldCount
@@ -92,7 +92,7 @@ struct EventStreamReader: ~Copyable {
       syntax.endLine()
       return true
     }
-    return endEvent(&passage, into: &out)
+    return endEvent(&passage, into: out)
   }
 
   @inline(__always)
@@ -121,7 +121,7 @@ struct EventStreamReader: ~Copyable {
 
   // MARK: Events
 
-  private mutating func endEvent(_ passage: inout Passage, into out: inout ByteQueue) -> Bool {
+  private mutating func endEvent(_ passage: inout Passage, into out: borrowing ByteQueue) -> Bool {
     let end = passage.position
     guard syntax.finishDocument(at: end &- passage.eventStart &+ passage.heldCount) else { return false }
     let document = syntax.answer.facts
@@ -130,9 +130,9 @@ struct EventStreamReader: ~Copyable {
     syntax.beginEvent()
     lastWasDropped = false
     if isChanged {
-      passChanged(&passage, document, into: &out)
+      passChanged(&passage, document, into: out)
     } else {
-      passHeld(into: &out)
+      passHeld(into: out)
     }
     passage.eventStart = end
     passage.heldCount = 0
@@ -150,7 +150,7 @@ struct EventStreamReader: ~Copyable {
 
   /// The event goes on without its usage, or not at all when it was there for nothing else.
   private mutating func passChanged(
-    _ passage: inout Passage, _ document: AnswerFacts, into out: inout ByteQueue
+    _ passage: inout Passage, _ document: AnswerFacts, into out: borrowing ByteQueue
   ) {
     let end = passage.position
     out.append(passage.slice(passage.runStart..<passage.eventStart))
@@ -181,18 +181,18 @@ struct EventStreamReader: ~Copyable {
 
   /// What was held of an event goes on before its last part does.
   @inline(__always)
-  private mutating func passHeld(into out: inout ByteQueue) {
+  private mutating func passHeld(into out: borrowing ByteQueue) {
     if held.isEmpty { return }
     out.append(held.readable)
     held.consume(held.count)
   }
 
-  private mutating func passRun(_ passage: inout Passage, into out: inout ByteQueue) {
+  private mutating func passRun(_ passage: inout Passage, into out: borrowing ByteQueue) {
     out.append(passage.slice(passage.runStart..<passage.eventStart))
     passage.runStart = passage.eventStart
   }
 
-  private mutating func hold(_ bytes: UnsafeRawBufferPointer, into out: inout ByteQueue) {
+  private mutating func hold(_ bytes: UnsafeRawBufferPointer, into out: borrowing ByteQueue) {
     if bytes.isEmpty { return }
     if !overruns && held.count + bytes.count <= Self.heldLimit {
       held.append(bytes)

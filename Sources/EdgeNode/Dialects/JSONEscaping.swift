@@ -3,7 +3,7 @@
 enum JSONEscaping {
   /// Appends text as the content of a JSON string.
   /// - Parameter text: UTF-8; not checked
-  static func append(_ text: UnsafeRawBufferPointer, into out: inout ByteQueue) {
+  static func append(_ text: UnsafeRawBufferPointer, into out: borrowing ByteQueue) {
     guard let start = text.baseAddress else { return }
     var position = 0
     while position < text.count {
@@ -11,7 +11,7 @@ enum JSONEscaping {
       out.append(UnsafeRawBufferPointer(start: start + position, count: plain))
       position += plain
       if position == text.count { return }
-      appendEscape(of: text[position], into: &out)
+      appendEscape(of: text[position], into: out)
       position += 1
     }
   }
@@ -31,14 +31,14 @@ enum JSONEscaping {
 
   /// Appends text that a client sent: bounded, and repaired where it is not UTF-8.
   /// - Parameter limit: bytes of `text`; what lies beyond becomes an ellipsis
-  static func append(untrusted text: UnsafeRawBufferPointer, limit: Int, into out: inout ByteQueue) {
+  static func append(untrusted text: UnsafeRawBufferPointer, limit: Int, into out: borrowing ByteQueue) {
     let kept = UnsafeRawBufferPointer(rebasing: text.prefix(limit))
     var repaired = String(decoding: kept, as: UTF8.self)
     if text.count > limit { repaired += "…" }
-    repaired.withUTF8 { append(UnsafeRawBufferPointer($0), into: &out) }
+    repaired.withUTF8 { append(UnsafeRawBufferPointer($0), into: out) }
   }
 
-  private static func appendEscape(of byte: UInt8, into out: inout ByteQueue) {
+  private static func appendEscape(of byte: UInt8, into out: borrowing ByteQueue) {
     if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
       out.append(byte: UInt8(ascii: "\\"))
       out.append(byte: byte)

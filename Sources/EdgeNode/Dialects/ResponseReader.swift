@@ -20,12 +20,11 @@ package enum ResponseEnd: UInt8, Sendable {
 
 /// One answer: `consume` for every piece of its body, then `finish`.
 package struct ResponseReader: ~Copyable {
-  private enum Shape: UInt8 { case events, document, opaque }
-
   package let endpoint: Endpoint
-  private let shape: Shape
-  private var events: EventStreamReader
-  private var document = AnswerScanner()
+  /// The reader for the answer's shape, in memory of the pool: both are large, and an answer needs one at most. An
+  /// answer with neither passes unread.
+  private let events: UnsafeMutablePointer<EventStreamReader>?
+  private let document: UnsafeMutablePointer<AnswerScanner>?
   private var documentLength = 0
   private var documentIsInvalid = false
 
@@ -36,87 +35,86 @@ package struct ResponseReader: ~Copyable {
   ///   - isJSON: the content type is JSON; other bodies that are not streamed pass unread
   package init(endpoint: Endpoint, streamed: Bool, status: UInt16, hideUsage: Bool, isJSON: Bool = true) {
     self.endpoint = endpoint
-    events = EventStreamReader(endpoint: endpoint, hidesUsage: hideUsage)
     let isRead = (200..<300).contains(status) && status != 204 && status != 205
-    if !isRead {
-      shape = .opaque
-    } else if streamed {
-      shape = .events
+    if isRead, streamed {
+      events = placeInPool(EventStreamReader(endpoint: endpoint, hidesUsage: hideUsage))
+      document = nil
+    } else if isRead, isJSON {
+      events = nil
+      document = placeInPool(AnswerScanner())
+      document?.pointee.begin()
     } else {
-      shape = isJSON ? .document : .opaque
+      events = nil
+      document = nil
     }
-    if shape == .document { document.begin() }
+  }
+
+  deinit {
+    takeOutOfPool(events)
+    takeOutOfPool(document)
   }
 
   /// Reads the next bytes, split anywhere, and appends to `out` what may go to the client.
-  package mutating func consume(_ chunk: UnsafeRawBufferPointer, into out: inout ByteQueue) -> ReadStep {
-    switch shape {
-    case .events:
-      events.consume(chunk, into: &out)
-      return events.isMalformed ? .malformed : .more
-    case .document:
-      out.append(chunk)
-      if !documentIsInvalid { documentIsInvalid = !document.feed(chunk, base: documentLength) }
-      documentLength &+= chunk.count
-      return .more
-    case .opaque:
-      out.append(chunk)
-      return .more
+  package mutating func consume(_ chunk: UnsafeRawBufferPointer, into out: borrowing ByteQueue) -> ReadStep {
+    if let events {
+      events.pointee.consume(chunk, into: out)
+      return events.pointee.isMalformed ? .malformed : .more
     }
+    out.append(chunk)
+    if let document {
+      if !documentIsInvalid { documentIsInvalid = !document.pointee.feed(chunk, base: documentLength) }
+      documentLength &+= chunk.count
+    }
+    return .more
   }
 
   /// To be called once, when the upstream's body has ended.
-  package mutating func finish(into out: inout ByteQueue) -> ResponseEnd {
-    switch shape {
-    case .opaque: return .complete
-    case .events: return events.finish(into: &out)
-    case .document:
-      if documentIsInvalid || !document.finish(at: documentLength) {
-        documentIsInvalid = true
-        return document.isTruncated ? .cut : .malformed
-      }
-      return .complete
+  package mutating func finish(into out: borrowing ByteQueue) -> ResponseEnd {
+    if let events { return events.pointee.finish(into: out) }
+    guard let document else { return .complete }
+    if documentIsInvalid || !document.pointee.finish(at: documentLength) {
+      documentIsInvalid = true
+      return document.pointee.isTruncated ? .cut : .malformed
     }
+    return .complete
   }
 
   // MARK: What the answer said
 
   /// The upstream's own counts, as far as it has told them; `source` is `none` while it has not.
   package var tokens: TokenCounts {
-    switch shape {
-    case .events: events.facts.usage.counts(of: endpoint.dialect)
-    case .document: document.facts.usage.counts(of: endpoint.dialect)
-    case .opaque: TokenCounts()
-    }
+    if let events { return events.pointee.facts.usage.counts(of: endpoint.dialect) }
+    if let document { return document.pointee.facts.usage.counts(of: endpoint.dialect) }
+    return TokenCounts()
   }
 
   /// The model has said something: for a stream, text, a tool call or a delta that we do not know.
   package var sawContent: Bool {
-    shape == .events ? events.facts.sawContent : document.facts.hasContent
+    events?.pointee.facts.sawContent ?? document?.pointee.facts.hasContent ?? false
   }
 
   /// A 2xx that holds an error all the same.
   package var sawError: Bool {
-    switch shape {
-    case .events: events.facts.sawError
-    case .document: document.facts.hasError
-    case .opaque: false
-    }
+    events?.pointee.facts.sawError ?? document?.pointee.facts.hasError ?? false
   }
 
   /// A stream's own mark of its end has come.
   package var sawTerminal: Bool {
-    shape == .events && (events.facts.sawDone || events.facts.sawTerminalEvent)
+    guard let events else { return false }
+    return events.pointee.facts.sawDone || events.pointee.facts.sawTerminalEvent
   }
 
   /// Events with content, for an estimate where the upstream did not count.
-  package var outputEvents: UInt64 { shape == .events ? events.facts.contentEvents : 0 }
+  package var outputEvents: UInt64 { events?.pointee.facts.contentEvents ?? 0 }
 
   /// Bytes of text, reasoning and tool arguments, for an estimate where the upstream did not count.
   package var outputBytes: UInt64 {
-    shape == .events ? events.facts.contentBytes : UInt64(document.facts.contentBytes)
+    if let events { return events.pointee.facts.contentBytes }
+    return UInt64(document?.pointee.facts.contentBytes ?? 0)
   }
 
   /// Where a malformed answer went wrong, for the log: a reason and a place, nothing of what stood there.
-  package var fault: JSONFault { shape == .events ? events.fault : document.fault }
+  package var fault: JSONFault {
+    events?.pointee.fault ?? document?.pointee.fault ?? JSONFault(reason: "", offset: 0)
+  }
 }

@@ -137,8 +137,8 @@ private enum ModelListing {
   }
 
   private static func quoted(_ bytes: [UInt8]) -> String {
-    var out = ByteQueue()
-    bytes.withUnsafeBytes { JSONEscaping.append($0, into: &out) }
+    let out = ByteQueue()
+    bytes.withUnsafeBytes { JSONEscaping.append($0, into: out) }
     return "\"" + String(decoding: out.readable, as: UTF8.self) + "\""
   }
 }

@@ -4,7 +4,7 @@ import Glibc
 import StraitProtocol
 
 /// A model as served by one upstream, ready for use on the data path.
-package struct OfferEntry: Sendable {
+package final class OfferEntry: Sendable {
   package let id: OfferID
   /// Into `PolicyTables.upstreams`.
   package let upstreamIndex: Int
@@ -13,6 +13,17 @@ package struct OfferEntry: Sendable {
   package let model: [UInt8]
   /// What the upstream calls the model; empty where it is the same name.
   package let upstreamModel: [UInt8]
+
+  init(
+    id: OfferID, upstreamIndex: Int, dialect: Dialect, weight: UInt32, model: [UInt8], upstreamModel: [UInt8]
+  ) {
+    self.id = id
+    self.upstreamIndex = upstreamIndex
+    self.dialect = dialect
+    self.weight = weight
+    self.model = model
+    self.upstreamModel = upstreamModel
+  }
 }
 
 /// An origin that answers.
@@ -24,6 +35,8 @@ package final class UpstreamEntry: Sendable {
   package let pathPrefix: [UInt8]
   package let credentialStyle: WireCredentialStyle
   package let credential: Credential
+  /// The credential's field as it is sent, its scheme before it.
+  let credentialValue: Credential
   package let protocolChoice: WireUpstreamProtocol
   package let trustPEM: String
   /// How the origin is verified; nil for an origin without TLS.
@@ -40,6 +53,8 @@ package final class UpstreamEntry: Sendable {
     pathPrefix = Array(wire.pathPrefix.utf8)
     credentialStyle = wire.credentialStyle
     credential = Credential(Array(wire.credential))
+    credentialValue =
+      wire.credentialStyle == .bearer ? Credential(Array("Bearer ".utf8) + credential.bytes) : credential
     protocolChoice = wire.protocol
     trustPEM = wire.caPem
     tls = origin.isSecure ? try trust.context(wire.caPem, of: wire.name) : nil

@@ -5,19 +5,19 @@ import Glibc
 import StraitProtocol
 
 /// What the admin port tells; asked for on a worker's thread.
-package struct AdminFacts: Sendable {
+struct AdminFacts: Sendable {
   /// A configuration is in force, so requests can be served. Says nothing of the control plane.
-  package var isReady: @Sendable () -> Bool
+  var isReady: @Sendable () -> Bool
   /// Prometheus text.
-  package var metrics: @Sendable () -> String
+  var metrics: @Sendable () -> String
 
-  package init(isReady: @escaping @Sendable () -> Bool, metrics: @escaping @Sendable () -> String) {
+  init(isReady: @escaping @Sendable () -> Bool, metrics: @escaping @Sendable () -> String) {
     self.isReady = isReady
     self.metrics = metrics
   }
 }
 
-package final class AdminExchange: RelayedStream {
+final class AdminExchange: RelayedStream {
   private let facts: AdminFacts
   private unowned let port: AdminPort
 
@@ -27,7 +27,7 @@ package final class AdminExchange: RelayedStream {
     super.init()
   }
 
-  package override func requestHeadReceived(endsRequest: Bool) {
+  override func requestHeadReceived(endsRequest: Bool) {
     guard let method = request.value(.method), method.equals("GET") || method.equals("HEAD") else {
       return send(405, "text/plain", "this path takes GET\n")
     }
@@ -47,12 +47,12 @@ package final class AdminExchange: RelayedStream {
     }
   }
 
-  package override func requestBodyReceived(_ bytes: UnsafeRawBufferPointer) {}
-  package override func requestBodyProgressed() {}
-  package override func requestEndReceived() {}
-  package override func answerTaken(_ count: Int) {}
-  package override func answerFinishing() {}
-  package override func clientClosed() { port.forget(self) }
+  override func requestBodyReceived(_ bytes: UnsafeRawBufferPointer) {}
+  override func requestBodyProgressed() {}
+  override func requestEndReceived() {}
+  override func answerTaken(_ count: Int) {}
+  override func answerFinishing() {}
+  override func clientClosed() { port.forget(self) }
 
   private func send(_ status: Int, _ type: StaticString, _ text: String) {
     answer.append(.status, ":status", number: status)

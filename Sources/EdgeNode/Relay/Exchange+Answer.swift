@@ -9,17 +9,18 @@ extension Exchange {
   // MARK: The upstream's answer
 
   func takeAnswerHead(status: Int) {
-    guard phase == .attempting, let upstreamEntry = currentUpstream else { return }
+    guard phase == .attempting, let upstreamEntry else { return }
     phase = .answering
     lastProgress = worker.loop.now
     upstreamStatus = status
     let type = upstreamHead.value(.contentType)
     isEventStream = type.map { $0.starts(with: "text/event-stream") } ?? false
     responseReader = ResponseReader(
-      endpoint: endpoint, streamed: isEventStream, status: UInt16(status),
-      hideUsage: bodyReader.mustHideUsage, isJSON: type.map(isJSON) ?? false)
-    record?.streamed = isEventStream
+      endpoint: endpoint, streamed: isEventStream, status: UInt16(clamping: status),
+      hideUsage: bodyReader?.pointee.mustHideUsage ?? false, isJSON: type.map(isJSON) ?? false)
     writeAnswerHead(status: status, upstream: upstreamEntry, keepsLength: !isEventStream)
+    // While it is in the processor's cache.
+    upstreamHead.release()
     client?.sendHead(self, ends: false)
   }
 
@@ -29,7 +30,7 @@ extension Exchange {
     uncreditedAnswer += bytes.count
     worker.counters.add(.upstreamBytes, UInt64(bytes.count))
     guard phase == .answering, !responseFault else { return }
-    if responseReader?.consume(bytes, into: &answerBody) == .malformed { responseFault = true }
+    if responseReader?.consume(bytes, into: answerBody) == .malformed { responseFault = true }
   }
 
   func passAnswerBodyOn() {
@@ -47,7 +48,7 @@ extension Exchange {
   func takeAnswerEnd() {
     guard phase == .answering else { return }
     lastProgress = worker.loop.now
-    let end = responseReader?.finish(into: &answerBody) ?? .complete
+    let end = responseReader?.finish(into: answerBody) ?? .complete
     switch end {
     case .complete:
       let isError = upstreamStatus >= 400 || responseReader?.sawError == true
@@ -64,7 +65,7 @@ extension Exchange {
     guard phase == .answering, !answerEnded else { return finishIfDetached() }
     outcome = failure.outcome
     // A stream that had said its last word is whole, however its connection ended.
-    if isEventStream, responseReader?.finish(into: &answerBody) == .complete {
+    if isEventStream, responseReader?.finish(into: answerBody) == .complete {
       outcome = .completed
       return endAnswer()
     }
@@ -88,7 +89,7 @@ extension Exchange {
         client?.abort(self)
         return
       }
-      ErrorBody.appendEvent(fault, dialect: dialect, endpoint: endpoint, requestID: id, into: &answerBody)
+      ErrorBody.appendEvent(fault, dialect: dialect, endpoint: endpoint, requestID: id, into: answerBody)
       endAnswer()
     case .done: break
     }
@@ -124,8 +125,8 @@ extension Exchange {
     phase = .answering
     beginHead(status: fault.status)
     answer.append(.contentType, "content-type", "application/json")
-    ErrorBody.appendHeaders(fault, into: &answer)
-    ErrorBody.append(fault, dialect: dialect, requestID: id, into: &answerBody)
+    ErrorBody.appendHeaders(fault, into: answer)
+    ErrorBody.append(fault, dialect: dialect, requestID: id, into: answerBody)
     answer.append(.contentLength, "content-length", number: answerBody.count)
     appendOwnFields(region: nil)
     answerEnded = true
@@ -156,10 +157,7 @@ extension Exchange {
 
   private func writeAnswerHead(status: Int, upstream: UpstreamEntry, keepsLength: Bool) {
     beginHead(status: status)
-    var head = HeaderBlock()
-    swap(&head, &answer)
-    ForwardedHeaders.appendAnswer(upstreamHead, keepsLength: keepsLength, into: &head)
-    swap(&head, &answer)
+    ForwardedHeaders.appendAnswer(upstreamHead, keepsLength: keepsLength, into: answer)
     appendOwnFields(region: upstream.region)
     if let id = upstreamHead.value(.xRequestID) ?? upstreamHead.value(.requestID) {
       answer.append(.xStrait, "x-strait-upstream-request-id", unique: id)
@@ -199,7 +197,11 @@ extension Exchange {
   func writeRecord() {
     guard !isRecorded else { return }
     isRecorded = true
-    guard var record else { return }
+    guard let caller, let offer, let upstreamEntry else { return }
+    var record = UsageRecord(
+      id: id, teamID: caller.teamID, keyID: caller.keyID, offerID: offer.id, upstreamID: upstreamEntry.id,
+      startedAt: startedAtWallClock, endpoint: endpoint, clientProtocol: clientProtocol)
+    record.streamed = isEventStream
     let now = worker.loop.now
     record.durationMicroseconds = UInt64(max(0, now - startedAt))
     record.firstByteMicroseconds = firstByteAt == 0 ? 0 : UInt64(max(0, firstByteAt - startedAt))

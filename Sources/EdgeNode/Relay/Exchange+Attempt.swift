@@ -3,44 +3,30 @@
 import StraitProtocol
 
 extension Exchange {
-  /// The offer that is being tried, or was tried last.
-  var currentOffer: OfferEntry? {
-    guard let route, let policy, route.next < route.offers.upperBound else { return nil }
-    return policy.models.offers[route.next]
-  }
-
-  var currentUpstream: UpstreamEntry? {
-    guard let policy, let offer = currentOffer else { return nil }
-    return policy.upstreams[offer.upstreamIndex]
-  }
-
-  var currentPool: UpstreamPool? {
-    currentUpstream.flatMap { worker.pool($0) }
+  private func takeNextOffer() -> Bool {
+    guard let route, let policy, route.next < route.offers.upperBound else { return false }
+    let next = policy.models.offers[route.next]
+    let entry = policy.upstreams[next.upstreamIndex]
+    guard let pool = worker.pool(entry, at: next.upstreamIndex, in: policy) else { return false }
+    offer = next
+    upstreamEntry = entry
+    self.pool = pool
+    return true
   }
 
   /// Asks the current offer's upstream.
   /// - Parameter fresh: on a connection that has not served before
   func attempt(fresh: Bool = false) {
-    guard let offer = currentOffer, let upstream = currentUpstream, let pool = currentPool, let caller else {
+    guard takeNextOffer(), let offer, let upstreamEntry, let pool, let bodyReader else {
       return refuse(.noOffer)
     }
     phase = .attempting
     attempts += 1
     lastProgress = worker.loop.now
-    if record == nil {
-      record = UsageRecord(
-        id: id, teamID: caller.teamID, keyID: caller.keyID, offerID: offer.id, upstreamID: upstream.id,
-        startedAt: startedAtWallClock, endpoint: endpoint,
-        clientProtocol: client?.clientProtocol == .http1 ? .http1 : .http2)
-    }
-    record?.offerID = offer.id
-    record?.upstreamID = upstream.id
-    prepareBody(for: offer)
-    var head = HeaderBlock()
-    swap(&head, &forwarded)
+    prepareBody(for: offer, bodyReader)
     ForwardedHeaders.writeRequest(
-      request, to: upstream, path: endpoint.path, query: query, bodyCount: forwardedBody.count, into: &head)
-    swap(&head, &forwarded)
+      request, to: upstreamEntry, path: endpoint.path, query: query, bodyCount: forwardedBody.count,
+      into: forwarded)
     upstreamHead.removeAll()
     isWaitingForConnection = true
     pool.start(self, fresh: fresh)
@@ -51,22 +37,24 @@ extension Exchange {
   }
 
   /// Puts the body as this offer wants it into `forwardedBody`; unchanged bytes are moved, not copied.
-  private func prepareBody(for offer: OfferEntry) {
+  private func prepareBody(
+    for offer: OfferEntry, _ bodyReader: UnsafeMutablePointer<RequestBodyReader>
+  ) {
     if bodyIsForwarded {
-      swap(&body, &forwardedBody)
+      body.exchange(with: forwardedBody)
       bodyIsForwarded = false
     }
     forwardedOffset = 0
-    let edits = bodyReader.edits(mapsModel: !offer.upstreamModel.isEmpty)
+    let edits = bodyReader.pointee.edits(mapsModel: !offer.upstreamModel.isEmpty)
     if edits.isEmpty {
-      swap(&body, &forwardedBody)
+      body.exchange(with: forwardedBody)
       bodyIsForwarded = true
       return
     }
     forwardedBody.release()
     offer.upstreamModel.withUnsafeBytes { model in
       _ = forwardedBody.reserve(edits.forwardedLength(of: body.count, upstreamModel: model))
-      edits.write(body.readable, upstreamModel: model, into: &forwardedBody)
+      edits.write(body.readable, upstreamModel: model, into: forwardedBody)
     }
   }
 

@@ -4,7 +4,7 @@
 import Glibc
 import StraitProtocol
 
-package final class Exchange: RelayedStream {
+final class Exchange: RelayedStream {
   enum Phase {
     /// The request is coming in. Can transition to: attempting, answering, done.
     case reading
@@ -16,7 +16,7 @@ package final class Exchange: RelayedStream {
     case done
   }
 
-  unowned let worker: Worker
+  let worker: Worker
   let id: ExchangeID
   let startedAt: Int64
   let startedAtWallClock: Int64
@@ -28,9 +28,14 @@ package final class Exchange: RelayedStream {
   var caller: Caller?
   var policy: PolicyTables?
   var route: Route?
+  /// The offer that is being tried, or was tried last, and where it leads.
+  /// `policy` keeps both alive.
+  unowned(unsafe) var offer: OfferEntry?
+  unowned(unsafe) var upstreamEntry: UpstreamEntry?
+  var pool: UpstreamPool?
 
-  var body = ByteQueue()
-  var bodyReader = RequestBodyReader(endpoint: .chatCompletions)
+  /// In memory of the pool from the moment the endpoint is known.
+  private(set) var bodyReader: UnsafeMutablePointer<RequestBodyReader>?
   var bodyFault: BodyFault?
   var bodyIsForwarded = false
   var receivedBytes = 0
@@ -39,8 +44,8 @@ package final class Exchange: RelayedStream {
   var lastProgress: Int64
 
   var responseReader: ResponseReader?
-  var record: UsageRecord?
   var isRecorded = false
+  private(set) var clientProtocol = ClientProtocol.http2
   var outcome: ExchangeOutcome?
   var attempts: UInt8 = 0
   var isWaitingForConnection = false
@@ -62,12 +67,17 @@ package final class Exchange: RelayedStream {
     id = ExchangeID(now: worker.loop.wallClock, using: &worker.random)
   }
 
+  deinit {
+    takeOutOfPool(bodyReader)
+  }
+
   var dialect: Dialect { endpoint.dialect }
 
   // MARK: Head
 
-  package override func requestHeadReceived(endsRequest: Bool) {
+  override func requestHeadReceived(endsRequest: Bool) {
     worker.counters.add(.requests)
+    clientProtocol = client?.clientProtocol == .http1 ? .http1 : .http2
     if requestHeadTooLarge { return refuse(.headTooLarge) }
     let asksAnthropic = request.value(.anthropicVersion) != nil
     if asksAnthropic { endpoint = .messages }
@@ -89,7 +99,7 @@ package final class Exchange: RelayedStream {
     }
     guard method.equals("POST") else { return refuse(.methodNotAllowed(allow: "POST")) }
     guard checkBodyHeaders() else { return }
-    bodyReader = RequestBodyReader(endpoint: endpoint)
+    bodyReader = placeInPool(RequestBodyReader(endpoint: endpoint))
     if endsRequest { requestEndReceived() }
   }
 
@@ -153,16 +163,16 @@ package final class Exchange: RelayedStream {
 
   // MARK: Body
 
-  package override func requestBodyReceived(_ bytes: UnsafeRawBufferPointer) {
+  override func requestBodyReceived(_ bytes: UnsafeRawBufferPointer) {
     lastProgress = worker.loop.now
     receivedBytes += bytes.count
     uncreditedBytes += bytes.count
     guard phase == .reading, receivedBytes <= worker.limits.requestBodyBytes, bodyFault == nil else { return }
     body.append(bytes)
-    if case .invalid(let fault) = bodyReader.consume(bytes) { bodyFault = fault }
+    if case .invalid(let fault) = bodyReader?.pointee.consume(bytes) { bodyFault = fault }
   }
 
-  package override func requestBodyProgressed() {
+  override func requestBodyProgressed() {
     // The body is held until it is whole, so the client's window is opened at once; what is held has its own limit.
     client?.credit(self, uncreditedBytes)
     uncreditedBytes = 0
@@ -178,29 +188,29 @@ package final class Exchange: RelayedStream {
     }
   }
 
-  package override func requestEndReceived() {
-    guard phase == .reading else { return }
+  override func requestEndReceived() {
+    guard phase == .reading, let bodyReader else { return }
     worker.counters.add(.requestBytes, UInt64(receivedBytes))
-    if case .invalid(let fault) = bodyReader.finish() { return refuse(.body(fault)) }
-    chooseRoute()
+    if case .invalid(let fault) = bodyReader.pointee.finish() { return refuse(.body(fault)) }
+    chooseRoute(bodyReader)
   }
 
-  private func chooseRoute() {
+  private func chooseRoute(_ bodyReader: UnsafeMutablePointer<RequestBodyReader>) {
     guard let policy, let caller else { return refuse(.badRequest) }
-    let decision = bodyReader.withModel { policy.models.route($0, dialect) }
+    let decision = bodyReader.pointee.withModel { policy.models.route($0, dialect) }
     switch decision {
     case .offers(let range):
       let permit = Permit(caller: caller)
       route = Route(permit: permit, offers: range)
       attempt()
-    case .otherDialect: bodyReader.withModel { refuse(.modelInOtherDialect($0)) }
-    case .unknownModel: bodyReader.withModel { refuse(.modelNotFound($0)) }
+    case .otherDialect: bodyReader.pointee.withModel { refuse(.modelInOtherDialect($0)) }
+    case .unknownModel: bodyReader.pointee.withModel { refuse(.modelNotFound($0)) }
     }
   }
 
   // MARK: The client's end
 
-  package override func clientClosed() {
+  override func clientClosed() {
     guard !isRecorded || phase != .done else { return finishIfDetached() }
     if outcome == nil || outcome == .completed { outcome = .clientGone }
     letGoOfUpstream()
@@ -211,21 +221,21 @@ package final class Exchange: RelayedStream {
 
   // MARK: What the transport reports, told on to the stage it belongs to
 
-  package override func upstreamStarted(on session: any UpstreamSide) { noteStarted() }
-  package override func upstreamHeadReceived(status: Int, endsAnswer: Bool) { takeAnswerHead(status: status) }
-  package override func upstreamBodyReceived(_ bytes: UnsafeRawBufferPointer) { readAnswerBody(bytes) }
-  package override func upstreamBodyProgressed() { passAnswerBodyOn() }
-  package override func upstreamEndReceived() { takeAnswerEnd() }
-  package override func upstreamFailed(_ failure: UpstreamFailure) { attemptFailed(failure) }
-  package override func answerTaken(_ count: Int) { noteAnswerTaken(count) }
-  package override func answerFinishing() { settle() }
+  override func upstreamStarted(on session: any UpstreamSide) { noteStarted() }
+  override func upstreamHeadReceived(status: Int, endsAnswer: Bool) { takeAnswerHead(status: status) }
+  override func upstreamBodyReceived(_ bytes: UnsafeRawBufferPointer) { readAnswerBody(bytes) }
+  override func upstreamBodyProgressed() { passAnswerBodyOn() }
+  override func upstreamEndReceived() { takeAnswerEnd() }
+  override func upstreamFailed(_ failure: UpstreamFailure) { attemptFailed(failure) }
+  override func answerTaken(_ count: Int) { noteAnswerTaken(count) }
+  override func answerFinishing() { settle() }
 
-  package override func upstreamClosed() { finishIfDetached() }
+  override func upstreamClosed() { finishIfDetached() }
 
   func letGoOfUpstream() {
     if isWaitingForConnection {
       isWaitingForConnection = false
-      currentPool?.abandon(self)
+      pool?.abandon(self)
     }
     upstream?.cancel(self)
   }
@@ -289,8 +299,8 @@ struct Route {
 }
 
 /// The key that a connection presented last, and whose it is.
-package final class CallerMemory: ConnectionMemory {
-  private var key = ByteQueue()
+final class CallerMemory: ConnectionMemory {
+  private let key = ByteQueue()
   private var caller: Caller?
   private weak var policy: PolicyTables?
 

@@ -12,32 +12,38 @@ enum ForwardedHeaders {
   static func writeRequest(
     _ request: borrowing HeaderBlock, to upstream: UpstreamEntry, path: StaticString,
     query: UnsafeRawBufferPointer,
-    bodyCount: Int, into head: inout HeaderBlock
+    bodyCount: Int, into head: borrowing HeaderBlock
   ) {
     head.removeAll()
     head.append(.method, ":method", "POST")
     head.append(.scheme, ":scheme", upstream.origin.isSecure ? "https" : "http")
     upstream.origin.authority.withUnsafeBytes { head.append(.authority, ":authority", $0) }
-    appendPath(upstream, path, query, into: &head)
+    appendPath(upstream, path, query, into: head)
+    let nominations = request.value(.connection)
     var index = 0
     while index < request.count {
-      if mayPass(request: request[index].name), !isNominated(index, in: request) {
+      if mayPass(request: request[index].name), !isNominated(request.nameBytes(index), nominations) {
         head.append(request[index].name, request.nameBytes(index), request.valueBytes(index))
       }
       index += 1
     }
     head.append(.acceptEncoding, "accept-encoding", "identity")
     head.append(.contentLength, "content-length", number: bodyCount)
-    appendCredential(upstream, into: &head)
+    appendCredential(upstream, into: head)
   }
 
   /// The fields of an upstream's answer that go on to the client.
   /// - Parameter keepsLength: the body goes on with the length that the upstream gave
-  static func appendAnswer(_ answer: borrowing HeaderBlock, keepsLength: Bool, into head: inout HeaderBlock) {
+  static func appendAnswer(
+    _ answer: borrowing HeaderBlock, keepsLength: Bool, into head: borrowing HeaderBlock
+  ) {
+    let nominations = answer.value(.connection)
     var index = 0
     while index < answer.count {
       let name = answer[index].name
-      if mayPass(answer: name) || (keepsLength && name == .contentLength), !isNominated(index, in: answer) {
+      if mayPass(answer: name) || (keepsLength && name == .contentLength),
+        !isNominated(answer.nameBytes(index), nominations)
+      {
         head.append(name, answer.nameBytes(index), answer.valueBytes(index))
       }
       index += 1
@@ -59,9 +65,15 @@ enum ForwardedHeaders {
   }
 
   /// Whether `connection` names the field as one of this hop (RFC 9110, section 7.6.1).
-  private static func isNominated(_ index: Int, in block: borrowing HeaderBlock) -> Bool {
-    guard let list = block.value(.connection) else { return false }
-    let name = block.nameBytes(index)
+  @inline(__always)
+  private static func isNominated(_ name: UnsafeRawBufferPointer, _ nominations: UnsafeRawBufferPointer?)
+    -> Bool
+  {
+    guard let nominations else { return false }
+    return isListed(name, nominations)
+  }
+
+  private static func isListed(_ name: UnsafeRawBufferPointer, _ list: UnsafeRawBufferPointer) -> Bool {
     var start = 0
     while start < list.count {
       var end = start
@@ -74,7 +86,7 @@ enum ForwardedHeaders {
 
   private static func appendPath(
     _ upstream: UpstreamEntry, _ path: StaticString, _ query: UnsafeRawBufferPointer,
-    into head: inout HeaderBlock
+    into head: borrowing HeaderBlock
   ) {
     if upstream.pathPrefix.isEmpty, query.isEmpty {
       head.append(.path, ":path", path)
@@ -90,18 +102,12 @@ enum ForwardedHeaders {
     }
   }
 
-  private static func appendCredential(_ upstream: UpstreamEntry, into head: inout HeaderBlock) {
-    let secret = upstream.credential.bytes
+  private static func appendCredential(_ upstream: UpstreamEntry, into head: borrowing HeaderBlock) {
     switch upstream.credentialStyle {
     case .bearer:
-      withUnsafeTemporaryAllocation(byteCount: 7 + secret.count, alignment: 1) { space in
-        space.copyMemory(from: UnsafeRawBufferPointer("Bearer "))
-        UnsafeMutableRawBufferPointer(rebasing: space[7...]).copyBytes(from: secret)
-        head.append(.authorization, "authorization", UnsafeRawBufferPointer(space))
-        space.withMemoryRebound(to: UInt8.self) { $0.update(repeating: 0) }
-      }
+      upstream.credentialValue.bytes.withUnsafeBytes { head.append(.authorization, "authorization", $0) }
     case .apiKey:
-      secret.withUnsafeBytes { head.append(.xAPIKey, "x-api-key", $0) }
+      upstream.credentialValue.bytes.withUnsafeBytes { head.append(.xAPIKey, "x-api-key", $0) }
     default: break
     }
   }

@@ -6,17 +6,17 @@ import StraitProtocol
 import Synchronization
 
 /// The part of a worker that other threads may hold.
-package final class WorkerHandle: Sendable {
-  package let counters = Counters()
+final class WorkerHandle: Sendable {
+  let counters = Counters()
   let waker: LoopWaker
   private let mailbox = Mutex<[@Sendable (Worker) -> Void]>([])
 
-  package init() throws {
+  init() throws {
     waker = try LoopWaker()
   }
 
   /// Has the worker's thread run `job` soon.
-  package func post(_ job: @escaping @Sendable (Worker) -> Void) {
+  func post(_ job: @escaping @Sendable (Worker) -> Void) {
     mailbox.withLock { $0.append(job) }
     waker.wake()
   }
@@ -29,14 +29,14 @@ package final class WorkerHandle: Sendable {
   }
 }
 
-package final class Worker: RequestReceiver, ConnectionOwner {
+final class Worker: RequestReceiver, ConnectionOwner {
   let loop: EventLoop
   let handle: WorkerHandle
   let counters: Counters
   let settings: EdgeSettings
   let sink: any UsageSink
   let edgeName: [UInt8]
-  var limits: RelayLimits { settings.limits }
+  let limits: RelayLimits
   private(set) var policy: PolicyTables
   var random = FastRandom()
 
@@ -45,17 +45,20 @@ package final class Worker: RequestReceiver, ConnectionOwner {
   private var listener: Listener?
   private var admin: AdminPort?
   private var pools = [UpstreamID: (entry: UpstreamEntry, pool: UpstreamPool)]()
+  /// In the order of the policy's upstreams.
+  private var poolsByIndex = ContiguousArray<UpstreamPool>()
   private var retiredPools = [UpstreamPool]()
   private var connections = ContiguousArray<Connection>()
   private var exchanges = ContiguousArray<Exchange>()
   private var drainsAt: Int64?
   private var stopsAt: Int64 = .max
 
-  package init(
+  init(
     settings: EdgeSettings, handle: WorkerHandle, tls: TLSContext, policy: PolicyTables, sink: any UsageSink,
     resolver: Resolver
   ) throws {
     self.settings = settings
+    limits = settings.limits
     self.handle = handle
     self.tls = tls
     self.policy = policy
@@ -72,19 +75,19 @@ package final class Worker: RequestReceiver, ConnectionOwner {
     listener = try Listener(address: settings.listen, loop: loop) { [unowned self] in accept($0) }
   }
 
-  package func run() {
+  func run() {
     loop.run()
   }
 
   /// Serves the edge's admin port from this worker's loop.
-  package func serveAdmin(_ address: SocketAddress, _ facts: AdminFacts) throws {
+  func serveAdmin(_ address: SocketAddress, _ facts: AdminFacts) throws {
     admin = try AdminPort(address: address, facts: facts, loop: loop)
   }
 
   // MARK: Configuration
 
   /// Takes on a new configuration. Exchanges under way end with the one they began with.
-  package func adopt(_ tables: PolicyTables) {
+  func adopt(_ tables: PolicyTables) {
     policy = tables
     var next = [UpstreamID: (entry: UpstreamEntry, pool: UpstreamPool)]()
     for entry in tables.upstreams {
@@ -99,6 +102,7 @@ package final class Worker: RequestReceiver, ConnectionOwner {
       retiredPools.append(old.pool)
     }
     pools = next
+    poolsByIndex = ContiguousArray(tables.upstreams.compactMap { next[$0.id]?.pool })
     endRevoked()
   }
 
@@ -112,8 +116,10 @@ package final class Worker: RequestReceiver, ConnectionOwner {
     }
   }
 
-  func pool(_ upstream: UpstreamEntry) -> UpstreamPool? {
-    pools[upstream.id]?.pool
+  /// - Parameter index: the upstream's place in the tables, by which the pool is found without hashing
+  func pool(_ upstream: UpstreamEntry, at index: Int, in tables: PolicyTables) -> UpstreamPool? {
+    if tables === policy { return poolsByIndex[index] }
+    return pools[upstream.id]?.pool
   }
 
   private func makePool(_ entry: UpstreamEntry) -> UpstreamPool {
@@ -136,7 +142,7 @@ package final class Worker: RequestReceiver, ConnectionOwner {
   }
 
   /// Serves new connections with another certificate; those that stand keep theirs.
-  package func use(_ tls: TLSContext) {
+  func use(_ tls: TLSContext) {
     self.tls = tls
   }
 
@@ -163,7 +169,7 @@ package final class Worker: RequestReceiver, ConnectionOwner {
     }
   }
 
-  package func connectionOpened(
+  func connectionOpened(
     _ connection: Connection, negotiated: TLSSession.NegotiatedProtocol
   ) -> Session? {
     counters.add(.handshakes)
@@ -179,8 +185,8 @@ package final class Worker: RequestReceiver, ConnectionOwner {
       memory: memory, receiver: self)
   }
 
-  package func connectionClosed(_ connection: Connection, reason: ConnectionEnd) {
-    if connection.session == nil { counters.add(.handshakesFailed) }
+  func connectionClosed(_ connection: Connection, reason: ConnectionEnd) {
+    if !connection.hasOpened { counters.add(.handshakesFailed) }
     let last = connections.removeLast()
     if connection.slot < connections.count {
       connections[connection.slot] = last
@@ -191,7 +197,7 @@ package final class Worker: RequestReceiver, ConnectionOwner {
 
   // MARK: Exchanges
 
-  package func makeStream(on client: any ClientSide) -> RelayedStream? {
+  func makeStream(on client: any ClientSide) -> RelayedStream? {
     let exchange = Exchange(worker: self)
     exchange.slot = exchanges.count
     exchanges.append(exchange)
@@ -233,7 +239,7 @@ package final class Worker: RequestReceiver, ConnectionOwner {
   // MARK: Ending
 
   /// Takes no more clients, lets exchanges end within the window, then stops the loop.
-  package func drain(windowMicroseconds: Int64) {
+  func drain(windowMicroseconds: Int64) {
     guard drainsAt == nil else { return }
     drainsAt = loop.now
     stopsAt = loop.now + windowMicroseconds

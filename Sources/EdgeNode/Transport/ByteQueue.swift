@@ -1,104 +1,162 @@
 // A queue of bytes in one block of memory: what is read is consumed from the front, what comes is appended at the back.
-// It may have held content, so its memory is cleansed before it goes back to the allocator.
+// It may have held content, so its memory is cleansed before it goes back to the pool.
 
 import CLinux
-import Glibc
 
+/// The queue's state is behind a pointer and its methods do not mutate it: a class can hold queues as constants, and the
+/// data path pays for no exclusivity checks.
 package struct ByteQueue: ~Copyable {
-  private var base: UnsafeMutableRawPointer?
-  private var capacity = 0
-  private var head = 0
-  private var tail = 0
-
-  package init() {}
-
-  deinit {
-    guard let base else { return }
-    strait_cleanse(base, capacity)
-    free(base)
+  struct State: BitwiseCopyable {
+    fileprivate var base: UnsafeMutableRawPointer?
+    fileprivate var capacity = 0
+    fileprivate var head = 0
+    fileprivate var tail = 0
+    /// How far bytes have ever been written since the block was taken.
+    fileprivate var written = 0
   }
 
-  package var count: Int { tail - head }
-  package var isEmpty: Bool { tail == head }
+  /// The smallest block.
+  private static let leastBytes = 504
+
+  private let state: UnsafeMutablePointer<State>
+  private let ownsState: Bool
+
+  package init() {
+    state = takeFromPool(MemoryLayout<State>.size).bindMemory(to: State.self, capacity: 1)
+    state.initialize(to: State())
+    ownsState = true
+  }
+
+  /// A queue whose state is part of a larger block of memory. Whoever owns that releases the queue first.
+  init(at space: UnsafeMutablePointer<State>) {
+    state = space
+    state.initialize(to: State())
+    ownsState = false
+  }
+
+  deinit {
+    guard ownsState else { return }
+    giveBlockBack()
+    strait_pool_give_sized(state, MemoryLayout<State>.size)
+  }
+
+  package var count: Int { state.pointee.tail &- state.pointee.head }
+  package var isEmpty: Bool { state.pointee.tail == state.pointee.head }
+  /// Bytes of memory that the queue holds, used or not.
+  package var heldBytes: Int { state.pointee.capacity }
 
   /// The bytes in the queue. Valid until the queue is next changed.
   package var readable: UnsafeRawBufferPointer {
-    guard let base, tail > head else { return UnsafeRawBufferPointer(start: nil, count: 0) }
-    return UnsafeRawBufferPointer(start: base + head, count: tail - head)
+    let now = state.pointee
+    guard let base = now.base, now.tail > now.head else {
+      return UnsafeRawBufferPointer(start: nil, count: 0)
+    }
+    return UnsafeRawBufferPointer(start: base + now.head, count: now.tail &- now.head)
   }
 
-  package mutating func append(_ bytes: UnsafeRawBufferPointer) {
+  @inline(__always)
+  package func append(_ bytes: UnsafeRawBufferPointer) {
     guard let source = bytes.baseAddress, bytes.count > 0 else { return }
     reserve(bytes.count).copyMemory(from: source, byteCount: bytes.count)
-    tail += bytes.count
+    produced(bytes.count)
   }
 
-  package mutating func append(_ text: StaticString) {
+  package func append(_ text: StaticString) {
     append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
   }
 
-  package mutating func append(byte: UInt8) {
+  package func append(byte: UInt8) {
     reserve(1).storeBytes(of: byte, as: UInt8.self)
-    tail += 1
+    produced(1)
   }
 
-  package mutating func append(_ text: String) {
+  package func append(_ text: String) {
     var text = text
     text.withUTF8 { append(UnsafeRawBufferPointer($0)) }
   }
 
   /// Space for `count` bytes at the back; follow with `produced`.
-  package mutating func reserve(_ count: Int) -> UnsafeMutableRawPointer {
-    if let base, capacity - tail >= count { return base + tail }
+  @inline(__always)
+  package func reserve(_ count: Int) -> UnsafeMutableRawPointer {
+    if let base = state.pointee.base, state.pointee.capacity &- state.pointee.tail >= count {
+      return base + state.pointee.tail
+    }
     return makeRoom(count)
   }
 
-  package mutating func produced(_ count: Int) {
-    tail += count
-    assert(tail <= capacity)
+  @inline(__always)
+  package func produced(_ count: Int) {
+    state.pointee.tail &+= count
+    assert(state.pointee.tail <= state.pointee.capacity)
+    if state.pointee.tail > state.pointee.written { state.pointee.written = state.pointee.tail }
   }
 
-  package mutating func consume(_ count: Int) {
-    head += count
-    assert(head <= tail)
-    if head == tail {
-      head = 0
-      tail = 0
+  @inline(__always)
+  package func consume(_ count: Int) {
+    state.pointee.head &+= count
+    precondition(state.pointee.head <= state.pointee.tail)
+    if state.pointee.head == state.pointee.tail {
+      state.pointee.head = 0
+      state.pointee.tail = 0
     }
   }
 
-  /// Cleanses the memory and gives it back. The queue is empty and usable afterwards.
-  package mutating func release() {
-    guard let base else { return }
-    strait_cleanse(base, capacity)
-    free(base)
-    self.base = nil
-    capacity = 0
-    head = 0
-    tail = 0
+  /// Gives the memory back, cleansed. The queue is empty and usable afterwards.
+  package func release() {
+    giveBlockBack()
+    state.pointee = State()
+  }
+
+  /// The two queues change places.
+  package func exchange(with other: borrowing ByteQueue) {
+    let mine = state.pointee
+    state.pointee = other.state.pointee
+    other.state.pointee = mine
+  }
+
+  private func giveBlockBack() {
+    guard let base = state.pointee.base else { return }
+    strait_cleanse(base, state.pointee.written)
+    strait_pool_give_sized(base, state.pointee.capacity)
   }
 
   @inline(never)
-  private mutating func makeRoom(_ count: Int) -> UnsafeMutableRawPointer {
-    let held = tail - head
-    if let base, capacity - held >= count, head >= capacity / 2 {
-      memmove(base, base + head, held)
-      head = 0
-      tail = held
-      return base + tail
+  private func makeRoom(_ count: Int) -> UnsafeMutableRawPointer {
+    let now = state.pointee
+    let held = now.tail &- now.head
+    if let base = now.base, now.capacity - held >= count, now.head >= now.capacity / 2 {
+      base.copyMemory(from: base + now.head, byteCount: held)
+      state.pointee.head = 0
+      state.pointee.tail = held
+      return base + held
     }
-    var grown = max(capacity * 2, 512)
-    while grown < held + count { grown *= 2 }
-    guard let fresh = malloc(grown) else { fatalError("out of memory: \(grown) bytes for a byte queue") }
-    if let base {
-      memcpy(fresh, base + head, held)
-      strait_cleanse(base, capacity)
-      free(base)
-    }
-    base = fresh
-    capacity = grown
-    head = 0
-    tail = held
+    var grown = max(now.capacity * 2, Self.leastBytes)
+    if grown < held + count { grown = held + count }
+    let fresh = takeFromPool(grown)
+    if let base = now.base, held > 0 { fresh.copyMemory(from: base + now.head, byteCount: held) }
+    giveBlockBack()
+    state.pointee = State(
+      base: fresh, capacity: grown, head: 0, tail: held, written: held)
     return fresh + held
   }
+}
+
+/// Moves a value into memory of the pool.
+func placeInPool<Value: ~Copyable>(_ value: consuming Value) -> UnsafeMutablePointer<Value> {
+  let pointer = takeFromPool(MemoryLayout<Value>.size).bindMemory(to: Value.self, capacity: 1)
+  pointer.initialize(to: value)
+  return pointer
+}
+
+/// Ends a value that `placeInPool` made.
+func takeOutOfPool<Value: ~Copyable>(_ pointer: UnsafeMutablePointer<Value>?) {
+  guard let pointer else { return }
+  pointer.deinitialize(count: 1)
+  strait_pool_give_sized(pointer, MemoryLayout<Value>.size)
+}
+
+/// Memory of the calling thread's pool. Running out of memory ends the process: nothing sensible can be done then.
+func takeFromPool(_ count: Int) -> UnsafeMutableRawPointer {
+  guard let memory = strait_pool_take(count) else { fatalError("out of memory: \(count) bytes") }
+  return memory
 }

@@ -4,36 +4,36 @@ import CLinux
 import Glibc
 
 /// What speaks a protocol over a connection. All calls come from the loop's thread.
-package class Session {
-  package init() {}
+class Session {
+  init() {}
 
   /// Bytes from the peer. They are the loop's: what is needed later must be copied.
-  package func receive(_ bytes: UnsafeRawBufferPointer) { preconditionFailure("a session receives") }
+  func receive(_ bytes: UnsafeRawBufferPointer) { preconditionFailure("a session receives") }
 
   /// The peer will send no more.
-  package func receiveEnd() { preconditionFailure("a session is told of the peer's end") }
+  func receiveEnd() { preconditionFailure("a session is told of the peer's end") }
 
   /// Puts bytes for the peer into `space` and says how many; 0 when there is nothing to send now.
-  package func produce(into space: UnsafeMutableRawBufferPointer) -> Int {
+  func produce(into space: UnsafeMutableRawBufferPointer) -> Int {
     preconditionFailure("a session produces")
   }
 
   /// The connection is gone; nothing more can be received or sent.
-  package func connectionClosed() { preconditionFailure("a session is told of the connection's end") }
+  func connectionClosed() { preconditionFailure("a session is told of the connection's end") }
 
   /// Looks at limits on time.
-  package func sweep(now: Int64) {}
+  func sweep(now: Int64) {}
 }
 
 /// Who made a connection, and wants to know what becomes of it.
-package protocol ConnectionOwner: AnyObject {
+protocol ConnectionOwner: AnyObject {
   /// The transport is ready; what is to be spoken on it?
   func connectionOpened(_ connection: Connection, negotiated: TLSSession.NegotiatedProtocol) -> Session?
   /// Called once, after the session has been told.
   func connectionClosed(_ connection: Connection, reason: ConnectionEnd)
 }
 
-package enum ConnectionEnd {
+enum ConnectionEnd {
   case connectFailed
   case handshakeFailed
   case handshakeTimeout
@@ -42,7 +42,7 @@ package enum ConnectionEnd {
   case closedHere
 }
 
-package final class Connection: EventSource {
+final class Connection: EventSource {
   private enum Phase {
     /// Can transition to: handshaking, open, closed.
     case connecting
@@ -58,24 +58,26 @@ package final class Connection: EventSource {
   /// How much one connection may send in one turn before the others have theirs.
   private static let flushesPerTurn = 4
 
-  package let loop: EventLoop
-  package private(set) var session: Session?
-  package var isDirty = false
+  let loop: EventLoop
+  private(set) var session: Session?
+  var isDirty = false
   /// When the peer last took or gave bytes, monotonic microseconds.
-  package private(set) var lastActivity: Int64
-  package private(set) var bytesReceived: UInt64 = 0
-  package private(set) var bytesSent: UInt64 = 0
+  private(set) var lastActivity: Int64
+  private(set) var bytesReceived: UInt64 = 0
+  private(set) var bytesSent: UInt64 = 0
   /// Where the owner keeps it in its list.
-  package var slot = -1
-  package private(set) var resumedTLS = false
+  var slot = -1
+  private(set) var resumedTLS = false
+  /// The transport has been ready once.
+  private(set) var hasOpened = false
   /// The moment from which the kernel has refused bytes that wait; 0 while it takes them.
-  package private(set) var blockedSince: Int64 = 0
+  private(set) var blockedSince: Int64 = 0
 
   private let owner: ConnectionOwner
   private let descriptor: Int32
   private var tls: TLSSession?
   private var phase: Phase
-  private var unsent = ByteQueue()
+  private let unsent = ByteQueue()
   private var readingPaused = false
   private var interest: UInt32
   private let openedAt: Int64
@@ -84,7 +86,7 @@ package final class Connection: EventSource {
   /// - Parameters:
   ///   - descriptor: a non-blocking socket, owned from here on
   ///   - connecting: whether `connect` is still under way
-  package init(
+  init(
     descriptor: Int32, connecting: Bool, tls: consuming TLSSession?, loop: EventLoop, owner: ConnectionOwner,
     handshakeTimeoutMicroseconds: Int64
   ) throws {
@@ -108,37 +110,37 @@ package final class Connection: EventSource {
     if phase == .handshaking, self.tls == nil { becomeOpen() }
   }
 
-  package var isOpen: Bool { phase == .open }
-  package var isClosed: Bool { phase == .closed }
+  var isOpen: Bool { phase == .open }
+  var isClosed: Bool { phase == .closed }
 
   // MARK: For the session
 
   /// Has the session asked for bytes at the end of the turn.
-  package func needsFlush() {
+  func needsFlush() {
     if phase == .open || phase == .closing { loop.needsFlush(self) }
   }
 
-  package func pauseReading() {
+  func pauseReading() {
     guard !readingPaused else { return }
     readingPaused = true
     updateInterest()
   }
 
-  package func resumeReading() {
+  func resumeReading() {
     guard readingPaused else { return }
     readingPaused = false
     updateInterest()
   }
 
   /// Sends what the session still produces, then closes.
-  package func closeAfterFlush() {
+  func closeAfterFlush() {
     guard phase == .open else { return }
     phase = .closing
     loop.needsFlush(self)
   }
 
   /// Closes now; what was not sent is lost.
-  package func close(_ reason: ConnectionEnd = .closedHere) {
+  func close(_ reason: ConnectionEnd = .closedHere) {
     guard phase != .closed else { return }
     phase = .closed
     loop.remove(descriptor: descriptor)
@@ -147,10 +149,13 @@ package final class Connection: EventSource {
     loop.keepUntilTurnEnds(self)
     session?.connectionClosed()
     owner.connectionClosed(self, reason: reason)
+    // The session holds the connection; the turn's callers may still be in it.
+    if let session { loop.keepUntilTurnEnds(session) }
+    session = nil
   }
 
   /// Looks at the limits on time.
-  package func sweep(now: Int64) {
+  func sweep(now: Int64) {
     if phase == .connecting || phase == .handshaking {
       if now - openedAt > handshakeTimeoutMicroseconds { close(.handshakeTimeout) }
       return
@@ -160,7 +165,7 @@ package final class Connection: EventSource {
 
   // MARK: Events
 
-  package override func ready(_ events: UInt32) {
+  override func ready(_ events: UInt32) {
     if phase == .connecting {
       finishConnecting()
       return
@@ -216,6 +221,7 @@ package final class Connection: EventSource {
 
   private func becomeOpen() {
     phase = .open
+    hasOpened = true
     session = owner.connectionOpened(self, negotiated: tls?.negotiated ?? .none)
     if session == nil { close(.handshakeFailed) } else { loop.needsFlush(self) }
   }

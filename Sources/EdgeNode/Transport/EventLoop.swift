@@ -6,20 +6,20 @@ import Glibc
 import Synchronization
 
 /// Something with a descriptor in the loop.
-package class EventSource {
-  package init() {}
+class EventSource {
+  init() {}
 
   /// - Parameter events: `EPOLLIN`, `EPOLLOUT`, … as epoll gave them
-  package func ready(_ events: UInt32) {
+  func ready(_ events: UInt32) {
     preconditionFailure("an event source answers its events")
   }
 }
 
 package struct SystemCallError: Error, CustomStringConvertible {
-  package let call: StaticString
-  package let code: Int32
+  let call: StaticString
+  let code: Int32
 
-  package init(_ call: StaticString, _ code: Int32 = strait_errno()) {
+  init(_ call: StaticString, _ code: Int32 = strait_errno()) {
     self.call = call
     self.code = code
   }
@@ -27,22 +27,34 @@ package struct SystemCallError: Error, CustomStringConvertible {
   package var description: String { "\(call): \(String(cString: strerror(code)))" }
 }
 
-package final class EventLoop {
+final class EventLoop {
   /// Events taken in one turn at the most.
   private static let eventsPerTurn = 256
   /// How often limits on time are looked at.
   private static let sweepIntervalMicroseconds: Int64 = 250_000
 
-  package let buffers: LoopBuffers
+  let buffers: LoopBuffers
   /// Monotonic time at the start of the turn, in microseconds.
-  package private(set) var now: Int64
+  var now: Int64 { clock.pointee.monotonic }
   /// Time since 1970 at the start of the turn, in microseconds.
-  package private(set) var wallClock: Int64
+  var wallClock: Int64 { clock.pointee.sinceEpoch }
   /// Called once a turn when another thread has called `wake`.
-  package var onWake: () -> Void = {}
+  var onWake: () -> Void = {}
   /// Called every `sweepIntervalMicroseconds` or so.
-  package var onSweep: () -> Void = {}
+  var onSweep: () -> Void = {}
 
+  private struct Clock {
+    var monotonic: Int64
+    var sinceEpoch: Int64
+
+    init() {
+      monotonic = monotonicMicroseconds()
+      sinceEpoch = wallClockMicroseconds()
+    }
+  }
+
+  /// Behind a pointer, because everything reads it.
+  private let clock: UnsafeMutablePointer<Clock>
   private let epoll: Int32
   private let waker: LoopWaker
   private let events: UnsafeMutablePointer<epoll_event>
@@ -53,14 +65,14 @@ package final class EventLoop {
   private var nextSweep: Int64 = 0
   private var stopped = false
 
-  package init(waker: LoopWaker) throws {
+  init(waker: LoopWaker) throws {
     self.waker = waker
     epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
     guard epoll >= 0 else { throw SystemCallError("epoll_create1") }
     events = .allocate(capacity: Self.eventsPerTurn)
     buffers = LoopBuffers()
-    now = monotonicMicroseconds()
-    wallClock = wallClockMicroseconds()
+    clock = .allocate(capacity: 1)
+    clock.initialize(to: Clock())
     guard strait_epoll_set(epoll, EPOLL_CTL_ADD, waker.descriptor, EPOLLIN.rawValue, nil) == 0 else {
       throw SystemCallError("epoll_ctl")
     }
@@ -69,56 +81,56 @@ package final class EventLoop {
   deinit {
     close(epoll)
     events.deallocate()
+    clock.deallocate()
   }
 
   // MARK: Registration
 
   /// The source must stay alive until it has been removed and the turn has ended.
-  package func add(_ source: EventSource, descriptor: Int32, events: UInt32) throws {
+  func add(_ source: EventSource, descriptor: Int32, events: UInt32) throws {
     let owner = Unmanaged.passUnretained(source).toOpaque()
     guard strait_epoll_set(epoll, EPOLL_CTL_ADD, descriptor, events, owner) == 0 else {
       throw SystemCallError("epoll_ctl")
     }
   }
 
-  package func change(_ source: EventSource, descriptor: Int32, events: UInt32) {
+  func change(_ source: EventSource, descriptor: Int32, events: UInt32) {
     _ = strait_epoll_set(
       epoll, EPOLL_CTL_MOD, descriptor, events, Unmanaged.passUnretained(source).toOpaque())
   }
 
-  package func remove(descriptor: Int32) {
+  func remove(descriptor: Int32) {
     _ = strait_epoll_set(epoll, EPOLL_CTL_DEL, descriptor, 0, nil)
   }
 
   /// Has the connection flushed at the end of this turn.
-  package func needsFlush(_ connection: Connection) {
+  func needsFlush(_ connection: Connection) {
     if connection.isDirty { return }
     connection.isDirty = true
     dirty.append(connection)
   }
 
   /// Keeps an object alive until the turn has ended.
-  package func keepUntilTurnEnds(_ object: AnyObject) {
+  func keepUntilTurnEnds(_ object: AnyObject) {
     ended.append(object)
   }
 
   // MARK: Running
 
-  package func run() {
+  func run() {
     while !stopped {
       turn()
     }
   }
 
-  package func stop() {
+  func stop() {
     stopped = true
   }
 
   private func turn() {
     let wait = dirty.isEmpty ? Int32(Self.sweepIntervalMicroseconds / 1000) : 0
     let count = epoll_wait(epoll, events, Int32(Self.eventsPerTurn), wait)
-    now = monotonicMicroseconds()
-    wallClock = wallClockMicroseconds()
+    clock.pointee = Clock()
     var index: Int32 = 0
     while index < count {
       if let owner = strait_epoll_owner(events, index) {
@@ -155,10 +167,10 @@ package final class EventLoop {
 }
 
 /// Lets any thread end the wait of one loop.
-package final class LoopWaker: Sendable {
+final class LoopWaker: Sendable {
   let descriptor: Int32
 
-  package init() throws {
+  init() throws {
     descriptor = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
     guard descriptor >= 0 else { throw SystemCallError("eventfd") }
   }
@@ -167,7 +179,7 @@ package final class LoopWaker: Sendable {
     close(descriptor)
   }
 
-  package func wake() {
+  func wake() {
     var one: UInt64 = 1
     _ = write(descriptor, &one, 8)
   }
@@ -180,15 +192,15 @@ package final class LoopWaker: Sendable {
 
 /// The memory that a loop lends to one connection at a time: what came from the kernel, plain bytes on their way in or
 /// out, and what goes to the kernel.
-package final class LoopBuffers {
+final class LoopBuffers {
   /// One recv, and the plain bytes of one flush.
-  package static let size = 64 * 1024
+  static let size = 64 * 1024
   /// The records of one flush: five of 16 KiB, each with its header and tag, and room for a handshake's flight.
-  package static let recordSize = size + 16 * 1024
+  static let recordSize = size + 16 * 1024
 
-  package let received = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 64)
-  package let plain = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 64)
-  package let records = UnsafeMutableRawBufferPointer.allocate(byteCount: recordSize, alignment: 64)
+  let received = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 64)
+  let plain = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 64)
+  let records = UnsafeMutableRawBufferPointer.allocate(byteCount: recordSize, alignment: 64)
 
   deinit {
     for buffer in [received, plain, records] {
@@ -198,13 +210,13 @@ package final class LoopBuffers {
   }
 }
 
-package func monotonicMicroseconds() -> Int64 {
+func monotonicMicroseconds() -> Int64 {
   var time = timespec()
   clock_gettime(CLOCK_MONOTONIC, &time)
   return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
 }
 
-package func wallClockMicroseconds() -> Int64 {
+func wallClockMicroseconds() -> Int64 {
   var time = timespec()
   clock_gettime(CLOCK_REALTIME, &time)
   return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000

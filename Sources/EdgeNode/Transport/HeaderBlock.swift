@@ -1,6 +1,7 @@
 // The head of a request or an answer, whatever protocol it came in: fields in order, names in lower case, all bytes in
 // one block. Names that the edge acts upon are recognised once, when a field is added.
 
+import CLinux
 import Glibc
 
 /// Names that the edge acts upon; everything else passes as `other`.
@@ -104,26 +105,54 @@ package struct HeaderField: BitwiseCopyable {
   fileprivate let valueCount: UInt32
 }
 
+/// As a `ByteQueue`, it keeps its state behind a pointer, so that a class can hold it as a constant.
 package struct HeaderBlock: ~Copyable {
-  /// Pointers from `nameBytes` and `valueBytes` stay valid until a field is added or the block is cleared.
-  private var bytes = ByteQueue()
-  private var fields: UnsafeMutablePointer<HeaderField>?
-  private var capacity = 0
-  package private(set) var count = 0
+  struct State: BitwiseCopyable {
+    fileprivate var fields: UnsafeMutablePointer<HeaderField>?
+    fileprivate var fieldCapacity = 0
+    fileprivate var count = 0
+    /// Names and values, one behind the other.
+    fileprivate var bytes: UnsafeMutableRawPointer?
+    fileprivate var byteCapacity = 0
+    fileprivate var used = 0
+  }
 
-  package init() {}
+  /// Most heads fit.
+  private static let usualBytes = 1016
+  private static let usualFields = 15
+
+  /// Pointers from `nameBytes` and `valueBytes` stay valid until a field is added or the block is cleared.
+  private let state: UnsafeMutablePointer<State>
+  private let ownsState: Bool
+
+  package init() {
+    state = takeFromPool(MemoryLayout<State>.size).bindMemory(to: State.self, capacity: 1)
+    state.initialize(to: State())
+    ownsState = true
+  }
+
+  /// A head whose state is part of a larger block of memory. Whoever owns that releases the head first.
+  init(at space: UnsafeMutablePointer<State>) {
+    state = space
+    state.initialize(to: State())
+    ownsState = false
+  }
 
   deinit {
-    fields?.deallocate()
+    guard ownsState else { return }
+    giveMemoryBack()
+    strait_pool_give_sized(state, MemoryLayout<State>.size)
   }
+
+  package var count: Int { state.pointee.count }
 
   package subscript(index: Int) -> HeaderField {
     precondition(index < count)
-    return fields.unsafelyUnwrapped[index]
+    return state.pointee.fields.unsafelyUnwrapped[index]
   }
 
   /// What the fields take by the measure of RFC 9113, section 6.5.2: name + value + 32 each.
-  package var listSize: Int { bytes.count + 32 * count }
+  package var listSize: Int { state.pointee.used + 32 * count }
 
   package func nameBytes(_ index: Int) -> UnsafeRawBufferPointer {
     let field = self[index]
@@ -142,74 +171,106 @@ package struct HeaderBlock: ~Copyable {
   }
 
   package func index(of name: HeaderName) -> Int? {
-    var index = 0
-    while index < count {
-      if fields.unsafelyUnwrapped[index].name == name { return index }
-      index += 1
-    }
+    guard let fields = state.pointee.fields else { return nil }
+    for index in 0..<count where fields[index].name == name { return index }
     return nil
   }
 
-  package mutating func append(
+  package func append(
     _ kind: HeaderName, _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, unique: Bool = false
   ) {
-    if count == capacity { grow() }
-    let field = HeaderField(
-      name: kind, unique: unique, start: UInt32(bytes.count), nameCount: UInt32(name.count),
-      valueCount: UInt32(value.count))
-    bytes.append(name)
-    bytes.append(value)
-    fields.unsafelyUnwrapped[count] = field
-    count += 1
+    let now = state.pointee
+    if now.count == now.fieldCapacity { growFields() }
+    let length = name.count + value.count
+    if now.byteCapacity - now.used < length { growBytes(length) }
+    if let space = state.pointee.bytes {
+      if let source = name.baseAddress { (space + now.used).copyMemory(from: source, byteCount: name.count) }
+      if let source = value.baseAddress {
+        (space + now.used + name.count).copyMemory(from: source, byteCount: value.count)
+      }
+    }
+    state.pointee.fields.unsafelyUnwrapped[now.count] = HeaderField(
+      name: kind, unique: unique, start: UInt32(truncatingIfNeeded: now.used),
+      nameCount: UInt32(truncatingIfNeeded: name.count), valueCount: UInt32(truncatingIfNeeded: value.count))
+    state.pointee.count = now.count &+ 1
+    state.pointee.used = now.used &+ length
   }
 
-  package mutating func append(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+  package func append(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
     append(HeaderName(name), name, value)
   }
 
-  package mutating func append(_ kind: HeaderName, _ name: StaticString, _ value: UnsafeRawBufferPointer) {
+  package func append(_ kind: HeaderName, _ name: StaticString, _ value: UnsafeRawBufferPointer) {
     append(kind, UnsafeRawBufferPointer(name), value)
   }
 
-  package mutating func append(_ kind: HeaderName, _ name: StaticString, _ value: StaticString) {
+  package func append(_ kind: HeaderName, _ name: StaticString, _ value: StaticString) {
     append(kind, UnsafeRawBufferPointer(name), UnsafeRawBufferPointer(value))
   }
 
   /// A number in decimal.
-  package mutating func append(_ kind: HeaderName, _ name: StaticString, number: Int) {
+  package func append(_ kind: HeaderName, _ name: StaticString, number: Int) {
     withDecimal(number) { append(kind, UnsafeRawBufferPointer(name), $0) }
   }
 
-  package mutating func append(_ kind: HeaderName, _ name: StaticString, unique value: UnsafeRawBufferPointer)
-  {
+  package func append(_ kind: HeaderName, _ name: StaticString, unique value: UnsafeRawBufferPointer) {
     append(kind, UnsafeRawBufferPointer(name), value, unique: true)
   }
 
-  package mutating func removeAll() {
-    count = 0
-    bytes.consume(bytes.count)
+  package func removeAll() {
+    state.pointee.count = 0
+    if let bytes = state.pointee.bytes { strait_cleanse(bytes, state.pointee.used) }
+    state.pointee.used = 0
   }
 
-  package mutating func release() {
-    count = 0
-    bytes.release()
+  /// Gives the memory back, cleansed; the block is empty and usable afterwards.
+  package func release() {
+    giveMemoryBack()
+    state.pointee = State()
+  }
+
+  private func giveMemoryBack() {
+    let now = state.pointee
+    if let bytes = now.bytes {
+      strait_cleanse(bytes, now.used)
+      strait_pool_give_sized(bytes, now.byteCapacity)
+    }
+    if let fields = now.fields {
+      strait_pool_give_sized(fields, now.fieldCapacity * MemoryLayout<HeaderField>.stride)
+    }
   }
 
   private func slice(_ start: UInt32, _ length: UInt32) -> UnsafeRawBufferPointer {
-    let all = bytes.readable
-    return UnsafeRawBufferPointer(rebasing: all[Int(start)..<Int(start + length)])
+    precondition(Int(start) + Int(length) <= state.pointee.used)
+    return UnsafeRawBufferPointer(start: state.pointee.bytes.map { $0 + Int(start) }, count: Int(length))
   }
 
   @inline(never)
-  private mutating func grow() {
-    let larger = max(16, capacity * 2)
-    let fresh = UnsafeMutablePointer<HeaderField>.allocate(capacity: larger)
-    if let fields {
-      fresh.initialize(from: fields, count: count)
-      fields.deallocate()
+  private func growFields() {
+    let now = state.pointee
+    let larger = max(Self.usualFields, now.fieldCapacity * 2)
+    let fresh = takeFromPool(larger * MemoryLayout<HeaderField>.stride)
+      .bindMemory(to: HeaderField.self, capacity: larger)
+    if let fields = now.fields {
+      fresh.initialize(from: fields, count: now.count)
+      strait_pool_give_sized(fields, now.fieldCapacity * MemoryLayout<HeaderField>.stride)
     }
-    fields = fresh
-    capacity = larger
+    state.pointee.fields = fresh
+    state.pointee.fieldCapacity = larger
+  }
+
+  @inline(never)
+  private func growBytes(_ length: Int) {
+    let now = state.pointee
+    let larger = max(Self.usualBytes, now.byteCapacity * 2, now.used + length)
+    let fresh = takeFromPool(larger)
+    if let bytes = now.bytes {
+      fresh.copyMemory(from: bytes, byteCount: now.used)
+      strait_cleanse(bytes, now.used)
+      strait_pool_give_sized(bytes, now.byteCapacity)
+    }
+    state.pointee.bytes = fresh
+    state.pointee.byteCapacity = larger
   }
 }
 

@@ -1,79 +1,111 @@
 // One request and its answer as the transport sees them: the heads, the bytes on their way in each direction, and what
 // the transport tells whoever relays. Sessions read and write the stored properties directly; the methods are events.
 
-package class RelayedStream {
+import CLinux
+
+class RelayedStream {
+  /// The states of all blocks and queues, in one block of memory: four of heads, then three of queues.
+  private let storage: UnsafeMutableRawPointer
+  private static let headBytes = 4 * MemoryLayout<HeaderBlock.State>.stride
+  private static let storageBytes = headBytes + 3 * MemoryLayout<ByteQueue.State>.stride
+
   // The client's side.
 
   /// The session that took the request; nil once the client's stream is over.
-  package final var client: (any ClientSide)?
+  unowned(unsafe) final var client: (any ClientSide)?
   /// What the session knows the stream by.
-  package final var clientStreamID: Int32 = 0
-  package final var request = HeaderBlock()
+  final var clientStreamID: Int32 = 0
+  final let request: HeaderBlock
   /// The answer's head for the client; unchanged from the moment it is handed over.
-  package final var answer = HeaderBlock()
+  final let answer: HeaderBlock
   /// Bytes for the client that its session has not taken yet.
-  package final var answerBody = ByteQueue()
+  final let answerBody: ByteQueue
   /// Nothing follows what is in `answerBody`.
-  package final var answerEnded = false
+  final var answerEnded = false
   /// The client's session has found `answerBody` empty and waits for `wake`.
-  package final var clientWaits = false
+  final var clientWaits = false
   /// The request's head is complete: fields that come later are trailers.
-  package final var requestHeadDone = false
+  final var requestHeadDone = false
   /// The head was larger than the limits; the fields beyond are not kept.
-  package final var requestHeadTooLarge = false
+  final var requestHeadTooLarge = false
   /// Where the session keeps it in its list.
-  package final var clientSlot = -1
+  final var clientSlot = -1
+
+  /// The request's body as it came, for whoever relays.
+  final let body: ByteQueue
 
   // The upstream's side.
 
-  package final var upstream: (any UpstreamSide)?
-  package final var upstreamStreamID: Int32 = 0
+  unowned(unsafe) final var upstream: (any UpstreamSide)?
+  final var upstreamStreamID: Int32 = 0
   /// The head for the upstream.
-  package final var forwarded = HeaderBlock()
+  final let forwarded: HeaderBlock
   /// The body for the upstream, whole; sent from `forwardedOffset` on.
-  package final var forwardedBody = ByteQueue()
-  package final var forwardedOffset = 0
+  final let forwardedBody: ByteQueue
+  final var forwardedOffset = 0
   /// The upstream's head as it came.
-  package final var upstreamHead = HeaderBlock()
+  final let upstreamHead: HeaderBlock
   /// The answer's final head is complete: fields that come later are trailers.
-  package final var upstreamHeadDone = false
-  package final var upstreamEnded = false
-  package final var upstreamSlot = -1
+  final var upstreamHeadDone = false
+  final var upstreamEnded = false
+  final var upstreamSlot = -1
 
-  package init() {}
+  init() {
+    storage = takeFromPool(Self.storageBytes)
+    let heads = storage.bindMemory(to: HeaderBlock.State.self, capacity: 4)
+    let queues = (storage + Self.headBytes).bindMemory(to: ByteQueue.State.self, capacity: 3)
+    request = HeaderBlock(at: heads)
+    answer = HeaderBlock(at: heads + 1)
+    forwarded = HeaderBlock(at: heads + 2)
+    upstreamHead = HeaderBlock(at: heads + 3)
+    answerBody = ByteQueue(at: queues)
+    body = ByteQueue(at: queues + 1)
+    forwardedBody = ByteQueue(at: queues + 2)
+  }
+
+  deinit {
+    request.release()
+    answer.release()
+    forwarded.release()
+    upstreamHead.release()
+    answerBody.release()
+    body.release()
+    forwardedBody.release()
+    strait_pool_give_sized(storage, Self.storageBytes)
+  }
 
   // MARK: What the client's session reports
 
-  package func requestHeadReceived(endsRequest: Bool) { preconditionFailure("overridden") }
+  func requestHeadReceived(endsRequest: Bool) { preconditionFailure("overridden") }
   /// Called while the session parses: copies what it needs and calls no session.
-  package func requestBodyReceived(_ bytes: UnsafeRawBufferPointer) { preconditionFailure("overridden") }
+  func requestBodyReceived(_ bytes: UnsafeRawBufferPointer) { preconditionFailure("overridden") }
   /// Bytes have come since the last call; sessions may be called again.
-  package func requestBodyProgressed() { preconditionFailure("overridden") }
-  package func requestEndReceived() { preconditionFailure("overridden") }
+  func requestBodyProgressed() { preconditionFailure("overridden") }
+  func requestEndReceived() { preconditionFailure("overridden") }
   /// The session has taken bytes of the answer.
-  package func answerTaken(_ count: Int) { preconditionFailure("overridden") }
+  func answerTaken(_ count: Int) { preconditionFailure("overridden") }
   /// The answer's last bytes are about to go to the kernel.
-  package func answerFinishing() { preconditionFailure("overridden") }
+  func answerFinishing() { preconditionFailure("overridden") }
   /// The client's stream is over: answered in full, reset, or gone with its connection.
-  package func clientClosed() { preconditionFailure("overridden") }
+  func clientClosed() { preconditionFailure("overridden") }
 
   // MARK: What the upstream's session reports
 
   /// The request has the upstream's connection; from here on it may have been acted upon.
-  package func upstreamStarted(on session: any UpstreamSide) { preconditionFailure("overridden") }
-  package func upstreamHeadReceived(status: Int, endsAnswer: Bool) { preconditionFailure("overridden") }
+  func upstreamStarted(on session: any UpstreamSide) { preconditionFailure("overridden") }
+  func upstreamHeadReceived(status: Int, endsAnswer: Bool) { preconditionFailure("overridden") }
   /// Called while the session parses: copies what it needs and calls no session.
-  package func upstreamBodyReceived(_ bytes: UnsafeRawBufferPointer) { preconditionFailure("overridden") }
-  package func upstreamBodyProgressed() { preconditionFailure("overridden") }
-  package func upstreamEndReceived() { preconditionFailure("overridden") }
+  func upstreamBodyReceived(_ bytes: UnsafeRawBufferPointer) { preconditionFailure("overridden") }
+  func upstreamBodyProgressed() { preconditionFailure("overridden") }
+  func upstreamEndReceived() { preconditionFailure("overridden") }
   /// The upstream's stream is over in order; its session has let go of it.
-  package func upstreamClosed() { preconditionFailure("overridden") }
+  func upstreamClosed() { preconditionFailure("overridden") }
   /// The upstream's stream broke before its end.
-  package func upstreamFailed(_ failure: UpstreamFailure) { preconditionFailure("overridden") }
+  func upstreamFailed(_ failure: UpstreamFailure) { preconditionFailure("overridden") }
 }
 
 /// Why an attempt ended without a whole answer.
-package enum UpstreamFailure {
+enum UpstreamFailure {
   case nameNotResolved
   case connectFailed
   case connectTimeout
@@ -88,7 +120,7 @@ package enum UpstreamFailure {
 }
 
 /// What a relay asks of the session that holds the client's stream.
-package protocol ClientSide: AnyObject {
+protocol ClientSide: AnyObject {
   /// Sends `stream.answer`.
   func sendHead(_ stream: RelayedStream, ends: Bool)
   /// There are new bytes in `stream.answerBody`, or `stream.answerEnded` was set.
@@ -103,17 +135,17 @@ package protocol ClientSide: AnyObject {
   var connectionMemory: ConnectionMemory { get }
 }
 
-package enum ClientProtocolVersion {
+enum ClientProtocolVersion {
   case http1, http2
 }
 
 /// What the relay remembers with a client's connection; the transport only keeps it.
-package class ConnectionMemory {
-  package init() {}
+class ConnectionMemory {
+  init() {}
 }
 
 /// What a relay asks of the session that holds the upstream's stream.
-package protocol UpstreamSide: AnyObject {
+protocol UpstreamSide: AnyObject {
   /// The relay has passed on `count` bytes of the answer: the upstream may send as many more.
   func credit(_ stream: RelayedStream, _ count: Int)
   /// The relay wants no more of the answer. No event follows.

@@ -103,7 +103,7 @@ func setOption(_ descriptor: Int32, _ level: Int32, _ name: Int32) {
 }
 
 /// Accepts clients on one worker's socket.
-package final class Listener: EventSource {
+final class Listener: EventSource {
   /// Accepted in one turn at the most, so that those who are connected are served too.
   private static let acceptsPerTurn = 64
 
@@ -113,7 +113,7 @@ package final class Listener: EventSource {
   private var isOpen = true
 
   /// - Parameter accepted: takes over a connected, non-blocking socket
-  package init(address: SocketAddress, loop: EventLoop, accepted: @escaping (Int32) -> Void) throws {
+  init(address: SocketAddress, loop: EventLoop, accepted: @escaping (Int32) -> Void) throws {
     self.loop = loop
     self.accepted = accepted
     descriptor = try address.listen()
@@ -121,7 +121,7 @@ package final class Listener: EventSource {
     try loop.add(self, descriptor: descriptor, events: EPOLLIN.rawValue)
   }
 
-  package func close() {
+  func close() {
     guard isOpen else { return }
     isOpen = false
     loop.remove(descriptor: descriptor)
@@ -129,7 +129,7 @@ package final class Listener: EventSource {
     loop.keepUntilTurnEnds(self)
   }
 
-  package override func ready(_ events: UInt32) {
+  override func ready(_ events: UInt32) {
     var address = sockaddr_storage()
     for _ in 0..<Self.acceptsPerTurn where isOpen {
       let client = strait_accept(descriptor, &address)

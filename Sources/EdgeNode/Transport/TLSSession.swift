@@ -2,8 +2,8 @@
 
 import COpenSSL
 
-package struct TLSSession: ~Copyable {
-  package enum Step {
+struct TLSSession: ~Copyable {
+  enum Step {
     case done
     /// More bytes from the peer are needed.
     case needsInput
@@ -15,7 +15,7 @@ package struct TLSSession: ~Copyable {
   private let ssl: OpaquePointer
   private let buffers: UnsafeMutablePointer<strait_tls_buffers>
 
-  package init?(server context: TLSContext, loop: LoopBuffers) {
+  init?(server context: TLSContext, loop: LoopBuffers) {
     self.init(context, loop)
     SSL_set_accept_state(ssl)
   }
@@ -23,7 +23,7 @@ package struct TLSSession: ~Copyable {
   /// - Parameters:
   ///   - serverName: verified against the certificate, and sent as SNI unless it is an address
   ///   - protocols: ALPN names in wire form, each after its length
-  package init?(client context: TLSContext, serverName: String, protocols: StaticString, loop: LoopBuffers) {
+  init?(client context: TLSContext, serverName: String, protocols: StaticString, loop: LoopBuffers) {
     self.init(context, loop)
     SSL_set_connect_state(ssl)
     if isAddress(serverName) {
@@ -57,28 +57,28 @@ package struct TLSSession: ~Copyable {
   }
 
   /// Records to send, in the loop's buffer; follow with `outputTaken`.
-  package var output: UnsafeRawBufferPointer {
+  var output: UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(start: buffers.pointee.output, count: buffers.pointee.output_count)
   }
 
-  package func outputTaken() {
+  func outputTaken() {
     buffers.pointee.output_count = 0
   }
 
   /// Offers bytes from the peer. They must stay where they are until `read` or `handshake` has said `needsInput`.
-  package func offer(_ bytes: UnsafeRawBufferPointer) {
+  func offer(_ bytes: UnsafeRawBufferPointer) {
     buffers.pointee.input = bytes.bindMemory(to: UInt8.self).baseAddress
     buffers.pointee.input_count = bytes.count
   }
 
-  package func handshake() -> Step {
+  func handshake() -> Step {
     ERR_clear_error()
     let result = SSL_do_handshake(ssl)
     return result == 1 ? .done : step(result)
   }
 
   /// Plain bytes into `space`.
-  package func read(into space: UnsafeMutableRawBufferPointer, count: inout Int) -> Step {
+  func read(into space: UnsafeMutableRawBufferPointer, count: inout Int) -> Step {
     ERR_clear_error()
     let result = SSL_read(ssl, space.baseAddress, Int32(space.count))
     count = Int(max(0, result))
@@ -86,7 +86,7 @@ package struct TLSSession: ~Copyable {
   }
 
   /// Seals all of `bytes`, which must fit the room left in the loop's record buffer.
-  package func write(_ bytes: UnsafeRawBufferPointer) -> Bool {
+  func write(_ bytes: UnsafeRawBufferPointer) -> Bool {
     var rest = bytes
     while rest.count > 0 {
       ERR_clear_error()
@@ -98,17 +98,17 @@ package struct TLSSession: ~Copyable {
   }
 
   /// Seals the closing alert.
-  package func shutdown() {
+  func shutdown() {
     ERR_clear_error()
     _ = SSL_shutdown(ssl)
     ERR_clear_error()
   }
 
-  package enum NegotiatedProtocol {
+  enum NegotiatedProtocol {
     case http2, http1, none
   }
 
-  package var negotiated: NegotiatedProtocol {
+  var negotiated: NegotiatedProtocol {
     var name: UnsafePointer<UInt8>?
     var count: UInt32 = 0
     SSL_get0_alpn_selected(ssl, &name, &count)
@@ -116,7 +116,7 @@ package struct TLSSession: ~Copyable {
     return bytes.equals("h2") ? .http2 : bytes.equals("http/1.1") ? .http1 : .none
   }
 
-  package var resumed: Bool { SSL_session_reused(ssl) == 1 }
+  var resumed: Bool { SSL_session_reused(ssl) == 1 }
 
   private func step(_ result: Int32) -> Step {
     switch SSL_get_error(ssl, result) {

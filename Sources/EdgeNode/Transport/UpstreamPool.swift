@@ -19,11 +19,11 @@ package struct UpstreamLimits: Sendable {
   }
 }
 
-package enum UpstreamProtocolChoice: Sendable {
+enum UpstreamProtocolChoice: Sendable {
   case http1, http2, negotiated
 }
 
-package final class UpstreamPool: ConnectionOwner {
+final class UpstreamPool: ConnectionOwner {
   private let host: String
   private let port: UInt16
   private let choice: UpstreamProtocolChoice
@@ -46,7 +46,7 @@ package final class UpstreamPool: ConnectionOwner {
   private var failures = 0
   private var isRetired = false
 
-  package init(
+  init(
     host: String, port: UInt16, choice: UpstreamProtocolChoice, tls: TLSContext?, loop: EventLoop,
     limits: UpstreamLimits, resolve: @escaping (UpstreamPool) -> Void
   ) {
@@ -63,14 +63,14 @@ package final class UpstreamPool: ConnectionOwner {
     }
   }
 
-  package var connectionCount: Int { connections.count }
-  package var waitingCount: Int { waiting.count }
+  var connectionCount: Int { connections.count }
+  var waitingCount: Int { waiting.count }
 
   // MARK: For the relay
 
   /// Starts the stream's request on a connection, now or when there is one.
   /// - Parameter fresh: only on a connection that has not served before
-  package func start(_ stream: RelayedStream, fresh: Bool = false) {
+  func start(_ stream: RelayedStream, fresh: Bool = false) {
     if !fresh {
       if let session = multiplexed.last(where: { $0.room > 0 }) {
         session.start(stream)
@@ -91,19 +91,19 @@ package final class UpstreamPool: ConnectionOwner {
   }
 
   /// Forgets a stream that still waits.
-  package func abandon(_ stream: RelayedStream) {
+  func abandon(_ stream: RelayedStream) {
     waiting.removeAll { $0 === stream }
   }
 
   /// The upstream is no longer configured so: what runs goes on, nothing new starts.
-  package func retire() {
+  func retire() {
     isRetired = true
     for session in multiplexed { session.retire() }
     for session in idle { session.retire() }
     idle.removeAll()
   }
 
-  package func sweep(now: Int64) {
+  func sweep(now: Int64) {
     for connection in connections { connection.sweep(now: now) }
     for session in multiplexed
     where session.activeStreams == 0 && now - session.idleSince > limits.idleTimeoutMicroseconds {
@@ -117,9 +117,9 @@ package final class UpstreamPool: ConnectionOwner {
 
   // MARK: Addresses
 
-  package var hostToResolve: (host: String, port: UInt16) { (host, port) }
+  var hostToResolve: (host: String, port: UInt16) { (host, port) }
 
-  package func resolved(_ found: [SocketAddress]) {
+  func resolved(_ found: [SocketAddress]) {
     isResolving = false
     // With no answer, addresses that worked are better than none.
     if !found.isEmpty {
@@ -198,7 +198,7 @@ package final class UpstreamPool: ConnectionOwner {
     for stream in failed { stream.upstreamFailed(failure) }
   }
 
-  package func connectionOpened(
+  func connectionOpened(
     _ connection: Connection, negotiated: TLSSession.NegotiatedProtocol
   ) -> Session? {
     connecting -= 1
@@ -235,7 +235,7 @@ package final class UpstreamPool: ConnectionOwner {
     if waiting.isEmpty { idle.append(session) } else { session.start(waiting.removeFirst()) }
   }
 
-  package func connectionClosed(_ connection: Connection, reason: ConnectionEnd) {
+  func connectionClosed(_ connection: Connection, reason: ConnectionEnd) {
     let last = connections.removeLast()
     if connection.slot < connections.count {
       connections[connection.slot] = last
@@ -243,7 +243,7 @@ package final class UpstreamPool: ConnectionOwner {
     }
     multiplexed.removeAll { $0.connection === connection }
     idle.removeAll { $0.connection === connection }
-    guard connection.session == nil else {
+    guard !connection.hasOpened else {
       connectIfNeeded()
       return
     }

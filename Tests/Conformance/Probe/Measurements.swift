@@ -47,13 +47,13 @@ private func measureRequestReader() {
       _ = reader.finish()
       return reader.length
     }
-    var out = ByteQueue()
+    let out = ByteQueue()
     measure("request body, read and written with both edits", bytes: bytes.count) {
       var reader = RequestBodyReader(endpoint: .chatCompletions)
       _ = reader.consume(bytes)
       _ = reader.finish()
       withUnsafeBytes(of: UInt64(0x6161_6161_6161_6161)) { model in
-        reader.edits(mapsModel: true).write(bytes, upstreamModel: model, into: &out)
+        reader.edits(mapsModel: true).write(bytes, upstreamModel: model, into: out)
       }
       let count = out.count
       out.consume(count)
@@ -82,17 +82,17 @@ private func measureStream(
   text.withUTF8 { utf8 in
     let bytes = UnsafeRawBufferPointer(utf8)
     var reader = ResponseReader(endpoint: endpoint, streamed: true, status: 200, hideUsage: hideUsage)
-    var out = ByteQueue()
+    let out = ByteQueue()
     measure(name, bytes: bytes.count) {
-      _ = reader.consume(bytes, into: &out)
+      _ = reader.consume(bytes, into: out)
       let count = out.count
       out.consume(count)
       return count
     }
     let half = bytes.count / 2
     measure(name + ", in two pieces", bytes: bytes.count) {
-      _ = reader.consume(UnsafeRawBufferPointer(rebasing: bytes[..<half]), into: &out)
-      _ = reader.consume(UnsafeRawBufferPointer(rebasing: bytes[half...]), into: &out)
+      _ = reader.consume(UnsafeRawBufferPointer(rebasing: bytes[..<half]), into: out)
+      _ = reader.consume(UnsafeRawBufferPointer(rebasing: bytes[half...]), into: out)
       let count = out.count
       out.consume(count)
       return count
@@ -125,12 +125,12 @@ private func measureHeads() {
 private func measureDocuments() {
   let numbers = (0..<1536).map { index in "\(Double(index) / 7919 - 0.1)" }.joined(separator: ",")
   var text = #"{"object":"list","data":[{"index":0,"embedding":[\#(numbers)]}],"usage":{"prompt_tokens":8}}"#
-  var out = ByteQueue()
+  let out = ByteQueue()
   text.withUTF8 { utf8 in
     let bytes = UnsafeRawBufferPointer(utf8)
     measure("embedding as numbers", bytes: bytes.count) {
       var reader = ResponseReader(endpoint: .embeddings, streamed: false, status: 200, hideUsage: false)
-      _ = reader.consume(bytes, into: &out)
+      _ = reader.consume(bytes, into: out)
       let count = out.count
       out.consume(count)
       return count

@@ -114,12 +114,12 @@ func jsonVerdict(_ bytes: UnsafeRawBufferPointer) -> String {
 /// What is left of a chat stream whose client did not ask for usage; cut into pieces by the stream's own length.
 func streamVerdict(_ bytes: UnsafeRawBufferPointer) -> String {
   var reader = ResponseReader(endpoint: .chatCompletions, streamed: true, status: 200, hideUsage: true)
-  var out = ByteQueue()
+  let out = ByteQueue()
   let size = 1 + bytes.count % 97
   for start in stride(from: 0, to: bytes.count, by: size) {
     let piece = UnsafeRawBufferPointer(rebasing: bytes[start..<min(bytes.count, start + size)])
-    if reader.consume(piece, into: &out) == .malformed { return "refused \(reader.fault.reason)" }
+    if reader.consume(piece, into: out) == .malformed { return "refused \(reader.fault.reason)" }
   }
-  let end = reader.finish(into: &out)
+  let end = reader.finish(into: out)
   return "\(end) \(reader.tokens.input) \(reader.tokens.output) \(hex(out.readable))"
 }

@@ -10,8 +10,8 @@ private func object(_ bytes: String) throws -> [String: Any] {
 }
 
 private func body(_ fault: EdgeFault, _ dialect: Dialect) -> String {
-  var out = ByteQueue()
-  ErrorBody.append(fault, dialect: dialect, requestID: requestID, into: &out)
+  let out = ByteQueue()
+  ErrorBody.append(fault, dialect: dialect, requestID: requestID, into: out)
   return text(of: out)
 }
 
@@ -101,9 +101,9 @@ struct ErrorBodyTests {
   @Test("events end a stream in each dialect's own way")
   func events() throws {
     func event(_ dialect: Dialect, _ endpoint: Endpoint) -> String {
-      var out = ByteQueue()
+      let out = ByteQueue()
       ErrorBody.appendEvent(
-        .upstreamCut, dialect: dialect, endpoint: endpoint, requestID: requestID, into: &out)
+        .upstreamCut, dialect: dialect, endpoint: endpoint, requestID: requestID, into: out)
       return text(of: out)
     }
     for (endpoint, dialect) in [

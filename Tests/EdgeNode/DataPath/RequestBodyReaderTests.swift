@@ -35,10 +35,10 @@ func read(
   verdict.bound = reader.maxOutputTokens
   verdict.choices = reader.choiceCount
   let edits = reader.edits(mapsModel: upstreamModel != nil)
-  var out = ByteQueue()
+  let out = ByteQueue()
   withBytes(Array(parts.joined())) { body in
     withBytes(upstreamModel ?? "") { model in
-      edits.write(body, upstreamModel: model, into: &out)
+      edits.write(body, upstreamModel: model, into: out)
       #expect(edits.forwardedLength(of: body.count, upstreamModel: model) == out.count)
     }
   }

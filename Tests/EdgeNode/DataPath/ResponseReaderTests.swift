@@ -22,10 +22,10 @@ func readAnswer(
   hideUsage: Bool = false
 ) -> AnswerVerdict {
   var reader = ResponseReader(endpoint: endpoint, streamed: streamed, status: status, hideUsage: hideUsage)
-  var out = ByteQueue()
+  let out = ByteQueue()
   var verdict = AnswerVerdict()
-  for part in parts { withBytes(part) { verdict.step = reader.consume($0, into: &out) } }
-  verdict.end = reader.finish(into: &out)
+  for part in parts { withBytes(part) { verdict.step = reader.consume($0, into: out) } }
+  verdict.end = reader.finish(into: out)
   verdict.out = text(of: out)
   verdict.tokens = reader.tokens
   verdict.sawContent = reader.sawContent

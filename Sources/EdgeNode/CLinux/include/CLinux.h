@@ -49,3 +49,13 @@ static inline int strait_epoll_set(int epoll, int operation, int descriptor, uin
 
 static inline void *strait_epoll_owner(const struct epoll_event *events, int index) { return events[index].data.ptr; }
 static inline uint32_t strait_epoll_events(const struct epoll_event *events, int index) { return events[index].events; }
+
+// Memory from lists of the calling thread; see MemoryPool.c. What one thread takes another may give back. `take` may
+// return NULL; `size` is what a block really holds.
+void *strait_pool_take(size_t count);
+void strait_pool_give(void *memory);
+// With the count that was asked for: the block itself need not be looked at.
+void strait_pool_give_sized(void *memory, size_t count);
+size_t strait_pool_size(const void *memory);
+// Gives what the calling thread keeps back to the system.
+void strait_pool_trim(void);

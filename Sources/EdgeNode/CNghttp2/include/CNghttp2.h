@@ -13,6 +13,9 @@ static inline nghttp2_data_source strait_nghttp2_source(void *pointer) {
 
 static inline void *strait_nghttp2_source_pointer(const nghttp2_data_source *source) { return source->ptr; }
 
+// The calling thread's pool of memory. What is freed is cleansed first: heads hold keys.
+nghttp2_mem *strait_nghttp2_memory(void);
+
 // The parts of a frame union that the edge looks at.
 static inline nghttp2_headers_category strait_nghttp2_headers_category(const nghttp2_frame *frame) {
   return frame->headers.cat;

@@ -8,7 +8,7 @@ struct HTTP1AnswerWriter: ~Copyable {
   /// Bytes of a chunk's frame: eight digits, two line ends, and the last chunk.
   private static let chunkOverhead = 8 + 2 + 2 + 5
 
-  private var output = ByteQueue()
+  private let output = ByteQueue()
   private var body = Body.none
   private var headIsWritten = false
   private(set) var isAnswerDone = false

@@ -2,17 +2,17 @@
 
 import StraitProtocol
 
-package final class HTTP1ClientSession: Session, UpstreamSide {
+final class HTTP1ClientSession: Session, UpstreamSide {
   /// Bytes of an answer that the relay has not passed on before reading stops.
   private static let answerWindow = 64 * 1024
 
-  package unowned let connection: Connection
-  package private(set) var idleSince: Int64
+  let connection: Connection
+  private(set) var idleSince: Int64
 
   private let becameIdle: (HTTP1ClientSession) -> Void
   private var stream: RelayedStream?
-  private var output = ByteQueue()
-  private var input = ByteQueue()
+  private let output = ByteQueue()
+  private let input = ByteQueue()
   private var parser = HTTP1HeadParser(kind: .answer)
   private var head = HTTP1Head()
   private var framing = HTTP1BodyReader.done
@@ -23,16 +23,16 @@ package final class HTTP1ClientSession: Session, UpstreamSide {
   private var isRetired = false
 
   /// - Parameter becameIdle: the connection can take another exchange
-  package init(connection: Connection, becameIdle: @escaping (HTTP1ClientSession) -> Void) {
+  init(connection: Connection, becameIdle: @escaping (HTTP1ClientSession) -> Void) {
     self.connection = connection
     self.becameIdle = becameIdle
     idleSince = connection.loop.now
   }
 
-  package var isReusable: Bool { stream == nil && !connection.isClosed && keepsAlive && !isRetired }
+  var isReusable: Bool { stream == nil && !connection.isClosed && keepsAlive && !isRetired }
 
   /// Sends the stream's `forwarded` head and its body.
-  package func start(_ stream: RelayedStream) {
+  func start(_ stream: RelayedStream) {
     self.stream = stream
     stream.upstream = self
     stream.upstreamHeadDone = false
@@ -44,7 +44,7 @@ package final class HTTP1ClientSession: Session, UpstreamSide {
     stream.upstreamStarted(on: self)
   }
 
-  package func retire() {
+  func retire() {
     isRetired = true
     if stream == nil { connection.close() }
   }
@@ -73,7 +73,7 @@ package final class HTTP1ClientSession: Session, UpstreamSide {
     output.append("\r\n")
   }
 
-  package override func produce(into space: UnsafeMutableRawBufferPointer) -> Int {
+  override func produce(into space: UnsafeMutableRawBufferPointer) -> Int {
     guard let base = space.baseAddress else { return 0 }
     var used = min(output.count, space.count)
     if used > 0, let bytes = output.readable.baseAddress {
@@ -92,7 +92,7 @@ package final class HTTP1ClientSession: Session, UpstreamSide {
 
   // MARK: Answers
 
-  package override func receive(_ bytes: UnsafeRawBufferPointer) {
+  override func receive(_ bytes: UnsafeRawBufferPointer) {
     guard stream != nil else {
       // An upstream that speaks unasked cannot be trusted with the next request.
       connection.close(.failed)
@@ -119,7 +119,7 @@ package final class HTTP1ClientSession: Session, UpstreamSide {
           if head.status == 101 { return fail(.malformed) }
           continue
         }
-        head.copyAnswer(input.readable, into: &stream.upstreamHead)
+        head.copyAnswer(input.readable, into: stream.upstreamHead)
         input.consume(length)
         parser.reset()
         keepsAlive = head.keepAlive
@@ -136,8 +136,8 @@ package final class HTTP1ClientSession: Session, UpstreamSide {
   /// What came behind the head in the same bytes.
   private func readRest() {
     guard !input.isEmpty, stream != nil else { return }
-    var rest = ByteQueue()
-    swap(&rest, &input)
+    let rest = ByteQueue()
+    rest.exchange(with: input)
     readBody(rest.readable)
   }
 
@@ -191,7 +191,7 @@ package final class HTTP1ClientSession: Session, UpstreamSide {
     stream.upstreamFailed(failure)
   }
 
-  package override func receiveEnd() {
+  override func receiveEnd() {
     if let stream, stream.upstreamHeadDone, framing.endsWithConnection {
       keepsAlive = false
       end()
@@ -200,7 +200,7 @@ package final class HTTP1ClientSession: Session, UpstreamSide {
     connection.close(.peerClosed)
   }
 
-  package override func connectionClosed() {
+  override func connectionClosed() {
     guard let stream else { return }
     self.stream = nil
     stream.upstream = nil
@@ -210,12 +210,12 @@ package final class HTTP1ClientSession: Session, UpstreamSide {
 
   // MARK: UpstreamSide
 
-  package func credit(_ stream: RelayedStream, _ count: Int) {
+  func credit(_ stream: RelayedStream, _ count: Int) {
     uncredited -= count
     if uncredited < Self.answerWindow / 2 { connection.resumeReading() }
   }
 
-  package func cancel(_ stream: RelayedStream) {
+  func cancel(_ stream: RelayedStream) {
     guard self.stream === stream else { return }
     self.stream = nil
     stream.upstream = nil

@@ -2,18 +2,18 @@
 
 extension HTTP1Head {
   /// - Parameter bytes: those that were parsed
-  func copyRequest(_ bytes: UnsafeRawBufferPointer, into block: inout HeaderBlock) {
+  func copyRequest(_ bytes: UnsafeRawBufferPointer, into block: borrowing HeaderBlock) {
     block.append(.method, ":method", UnsafeRawBufferPointer(rebasing: bytes[method]))
     block.append(.path, ":path", UnsafeRawBufferPointer(rebasing: bytes[target]))
     block.append(.authority, ":authority", UnsafeRawBufferPointer(rebasing: bytes[host]))
-    copyFields(bytes, into: &block)
+    copyFields(bytes, into: block)
   }
 
-  func copyAnswer(_ bytes: UnsafeRawBufferPointer, into block: inout HeaderBlock) {
-    copyFields(bytes, into: &block)
+  func copyAnswer(_ bytes: UnsafeRawBufferPointer, into block: borrowing HeaderBlock) {
+    copyFields(bytes, into: block)
   }
 
-  private func copyFields(_ bytes: UnsafeRawBufferPointer, into block: inout HeaderBlock) {
+  private func copyFields(_ bytes: UnsafeRawBufferPointer, into block: borrowing HeaderBlock) {
     var index = 0
     while index < count {
       let field = self[index]

@@ -12,7 +12,7 @@ package struct HTTP1Limits: Sendable {
   package init() {}
 }
 
-package final class HTTP1ServerSession: Session, ClientSide {
+final class HTTP1ServerSession: Session, ClientSide {
   private enum Phase {
     /// Can transition to: body, answering, closing.
     case head
@@ -24,15 +24,15 @@ package final class HTTP1ServerSession: Session, ClientSide {
     case closing
   }
 
-  package let connectionMemory: ConnectionMemory
-  package var clientProtocol: ClientProtocolVersion { .http1 }
+  let connectionMemory: ConnectionMemory
+  var clientProtocol: ClientProtocolVersion { .http1 }
 
-  private unowned let connection: Connection
+  private let connection: Connection
   private let limits: HTTP1Limits
   private let receiver: any RequestReceiver
   private let idleTimeoutMicroseconds: Int64
   private var phase = Phase.head
-  private var input = ByteQueue()
+  private let input = ByteQueue()
   private var parser = HTTP1HeadParser(kind: .request)
   private var head = HTTP1Head()
   private var framing = HTTP1BodyReader.done
@@ -47,7 +47,7 @@ package final class HTTP1ServerSession: Session, ClientSide {
   private var idleSince: Int64
   private var writer = HTTP1AnswerWriter()
 
-  package init(
+  init(
     connection: Connection, limits: HTTP1Limits, idleTimeoutMicroseconds: Int64, memory: ConnectionMemory,
     receiver: any RequestReceiver
   ) {
@@ -61,14 +61,14 @@ package final class HTTP1ServerSession: Session, ClientSide {
   }
 
   /// Ends the connection after the answer under way.
-  package func drain() {
+  func drain() {
     isDraining = true
     if stream == nil, phase == .head, input.isEmpty { close() }
   }
 
   // MARK: Session
 
-  package override func receive(_ bytes: UnsafeRawBufferPointer) {
+  override func receive(_ bytes: UnsafeRawBufferPointer) {
     guard phase != .closing else { return }
     if phase == .head, input.isEmpty { headBeganAt = connection.loop.now }
     input.append(bytes)
@@ -76,16 +76,16 @@ package final class HTTP1ServerSession: Session, ClientSide {
     if phase == .answering, input.count > limits.pipelinedBytes { connection.pauseReading() }
   }
 
-  package override func receiveEnd() {
+  override func receiveEnd() {
     connection.close(.peerClosed)
   }
 
-  package override func connectionClosed() {
+  override func connectionClosed() {
     phase = .closing
     finishStream()
   }
 
-  package override func sweep(now: Int64) {
+  override func sweep(now: Int64) {
     guard phase == .head, stream == nil else { return }
     if input.isEmpty {
       if now - idleSince > idleTimeoutMicroseconds { close() }
@@ -136,7 +136,7 @@ package final class HTTP1ServerSession: Session, ClientSide {
     isHead = UnsafeRawBufferPointer(rebasing: bytes[head.method]).equals("HEAD")
     isHTTP10 = head.minorVersion == 0
     keepsAlive = head.keepAlive
-    head.copyRequest(bytes, into: &stream.request)
+    head.copyRequest(bytes, into: stream.request)
     framing = HTTP1BodyReader(head.framing)
     input.consume(length)
     parser.reset()
@@ -215,26 +215,26 @@ package final class HTTP1ServerSession: Session, ClientSide {
 
   // MARK: ClientSide
 
-  package func sendHead(_ stream: RelayedStream, ends: Bool) {
+  func sendHead(_ stream: RelayedStream, ends: Bool) {
     if isDraining { keepsAlive = false }
     writer.appendHead(stream.answer, ends: ends, isHead: isHead, isHTTP10: isHTTP10, keepsAlive: &keepsAlive)
     if ends { stream.answerFinishing() }
     connection.needsFlush()
   }
 
-  package func wake(_ stream: RelayedStream) {
+  func wake(_ stream: RelayedStream) {
     connection.needsFlush()
   }
 
-  package func abort(_ stream: RelayedStream) {
+  func abort(_ stream: RelayedStream) {
     connection.close()
   }
 
-  package func stopRequest(_ stream: RelayedStream) {}
+  func stopRequest(_ stream: RelayedStream) {}
 
-  package func credit(_ stream: RelayedStream, _ count: Int) {}
+  func credit(_ stream: RelayedStream, _ count: Int) {}
 
-  package override func produce(into space: UnsafeMutableRawBufferPointer) -> Int {
+  override func produce(into space: UnsafeMutableRawBufferPointer) -> Int {
     let count = writer.produce(stream, into: space)
     if writer.isAnswerDone, stream != nil { answerDone() }
     return count

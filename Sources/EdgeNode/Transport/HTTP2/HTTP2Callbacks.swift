@@ -20,8 +20,8 @@ enum HTTP2Callbacks {
     var pointer: OpaquePointer?
     let result =
       isServer
-      ? nghttp2_session_server_new2(&pointer, callbacks, owner, option)
-      : nghttp2_session_client_new2(&pointer, callbacks, owner, option)
+      ? nghttp2_session_server_new3(&pointer, callbacks, owner, option, strait_nghttp2_memory())
+      : nghttp2_session_client_new3(&pointer, callbacks, owner, option, strait_nghttp2_memory())
     guard result == 0, let pointer else { throw HTTP2SetupError() }
     return pointer
   }
@@ -45,11 +45,10 @@ enum HTTP2Callbacks {
     }
     nghttp2_session_callbacks_set_on_header_callback(callbacks) {
       raw, frame, name, nameCount, value, valueCount, _, owner in
-      guard let frame, let session = HTTP2Callbacks.session(owner),
-        let stream = HTTP2Callbacks.stream(raw, frame.pointee.hd.stream_id)
-      else { return 0 }
+      guard let frame, let session = HTTP2Callbacks.session(owner) else { return 0 }
       let accepted = session._withUnsafeGuaranteedRef { session in
-        stream._withUnsafeGuaranteedRef {
+        guard let stream = session.stream(frame.pointee.hd.stream_id) else { return true }
+        return stream._withUnsafeGuaranteedRef {
           session.appendField(
             $0, UnsafeRawBufferPointer(start: name, count: nameCount),
             UnsafeRawBufferPointer(start: value, count: valueCount))
@@ -59,7 +58,7 @@ enum HTTP2Callbacks {
     }
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks) { raw, frame, owner in
       guard let frame, let session = HTTP2Callbacks.session(owner) else { return 0 }
-      session._withUnsafeGuaranteedRef { HTTP2Callbacks.frameReceived($0, raw, frame) }
+      session._withUnsafeGuaranteedRef { HTTP2Callbacks.frameReceived($0, frame) }
       return 0
     }
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks) {
@@ -69,7 +68,7 @@ enum HTTP2Callbacks {
         // The connection's window is given back at once, so that a slow stream never stops its neighbours; the
         // stream's own window only as the other side takes the bytes.
         nghttp2_session_consume_connection(raw, count)
-        guard let stream = HTTP2Callbacks.stream(raw, streamID) else { return }
+        guard let stream = session.stream(streamID) else { return }
         stream._withUnsafeGuaranteedRef {
           session.bodyReceived($0, UnsafeRawBufferPointer(start: bytes, count: count))
           session.note(.body, $0)
@@ -77,13 +76,12 @@ enum HTTP2Callbacks {
       }
       return 0
     }
-    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks) { raw, streamID, code, owner in
-      guard let session = HTTP2Callbacks.session(owner), let stream = HTTP2Callbacks.stream(raw, streamID)
-      else {
-        return 0
-      }
+    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks) { _, streamID, code, owner in
+      guard let session = HTTP2Callbacks.session(owner) else { return 0 }
       session._withUnsafeGuaranteedRef { session in
+        guard let stream = session.stream(streamID) else { return }
         stream._withUnsafeGuaranteedRef { session.note(.closed, $0, code: code) }
+        session.forgetStream(streamID)
       }
       return 0
     }
@@ -105,17 +103,14 @@ enum HTTP2Callbacks {
     guard let stream = session.streamBegan(streamID) else {
       return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue
     }
-    nghttp2_session_set_stream_user_data(
-      session.session, streamID, Unmanaged.passUnretained(stream).toOpaque())
+    session.adopt(stream, streamID)
     return 0
   }
 
-  private static func frameReceived(
-    _ session: HTTP2Session, _ raw: OpaquePointer?, _ frame: UnsafePointer<nghttp2_frame>
-  ) {
+  private static func frameReceived(_ session: HTTP2Session, _ frame: UnsafePointer<nghttp2_frame>) {
     let header = frame.pointee.hd
     if header.type == UInt8(NGHTTP2_GOAWAY.rawValue) { session.goawayReceived() }
-    guard let stream = stream(raw, header.stream_id) else { return }
+    guard let stream = session.stream(header.stream_id) else { return }
     let ends = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
     stream._withUnsafeGuaranteedRef {
       if header.type == UInt8(NGHTTP2_DATA.rawValue) {
@@ -152,9 +147,5 @@ enum HTTP2Callbacks {
 
   private static func session(_ owner: UnsafeMutableRawPointer?) -> Unmanaged<HTTP2Session>? {
     owner.map { Unmanaged<HTTP2Session>.fromOpaque($0) }
-  }
-
-  private static func stream(_ raw: OpaquePointer?, _ streamID: Int32) -> Unmanaged<RelayedStream>? {
-    nghttp2_session_get_stream_user_data(raw, streamID).map { Unmanaged<RelayedStream>.fromOpaque($0) }
   }
 }

@@ -2,11 +2,11 @@
 
 import CNghttp2
 
-package final class HTTP2ClientSession: HTTP2Session, UpstreamSide {
+final class HTTP2ClientSession: HTTP2Session, UpstreamSide {
   /// Whether new requests may go here.
-  package private(set) var acceptsRequests = true
-  package var activeStreams: Int { streams.count }
-  package private(set) var idleSince: Int64
+  private(set) var acceptsRequests = true
+  var activeStreams: Int { streams.count }
+  private(set) var idleSince: Int64
 
   private var streams = StreamList(upstream: true)
   /// An answer has come over this connection, so it is known to work.
@@ -15,14 +15,14 @@ package final class HTTP2ClientSession: HTTP2Session, UpstreamSide {
   private let streamEnded: () -> Void
 
   /// - Parameter streamEnded: there may be room for another request
-  package init(connection: Connection, limits: HTTP2Limits, streamEnded: @escaping () -> Void) throws {
+  init(connection: Connection, limits: HTTP2Limits, streamEnded: @escaping () -> Void) throws {
     self.streamEnded = streamEnded
     idleSince = connection.loop.now
     try super.init(connection: connection, limits: limits, isServer: false)
   }
 
   /// Sends the stream's `forwarded` head and its body.
-  package func start(_ stream: RelayedStream) {
+  func start(_ stream: RelayedStream) {
     stream.upstreamHeadDone = false
     stream.upstreamEnded = false
     let owner = Unmanaged.passUnretained(stream).toOpaque()
@@ -46,7 +46,7 @@ package final class HTTP2ClientSession: HTTP2Session, UpstreamSide {
   }
 
   /// How many more requests the peer and we allow here now.
-  package var room: Int {
+  var room: Int {
     guard acceptsRequests, !connection.isClosed else { return 0 }
     let theirs = nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
     return min(Int(theirs), limits.concurrentStreams) - streams.count
@@ -154,22 +154,25 @@ package final class HTTP2ClientSession: HTTP2Session, UpstreamSide {
     // A stream that has closed must not be reset: the peer counts resets.
     guard nghttp2_session_find_stream(session, streamID) != nil else { return }
     nghttp2_session_set_stream_user_data(session, streamID, nil)
+    forgetStream(streamID)
     reset(streamID, NGHTTP2_CANCEL)
   }
 
   // MARK: UpstreamSide
 
-  package func credit(_ stream: RelayedStream, _ count: Int) {
+  func credit(_ stream: RelayedStream, _ count: Int) {
     nghttp2_session_consume_stream(session, stream.upstreamStreamID, count)
     if nghttp2_session_want_write(session) != 0 { connection.needsFlush() }
   }
 
-  package func cancel(_ stream: RelayedStream) {
+  func cancel(_ stream: RelayedStream) {
     guard stream.upstream === self else { return }
     release(stream)
   }
 
   override func bodyAvailable(_ stream: RelayedStream, most: Int) -> (count: Int, ends: Bool)? {
+    // The head has been sent: DATA follows it. Given back while it is in the processor's cache.
+    if stream.forwarded.count > 0 { stream.forwarded.release() }
     let waiting = stream.forwardedBody.count - stream.forwardedOffset
     let count = min(waiting, most)
     return (count, count == waiting)
@@ -184,7 +187,7 @@ package final class HTTP2ClientSession: HTTP2Session, UpstreamSide {
   // MARK: Upkeep
 
   /// No request comes any more; closes when the last has its answer.
-  package func retire() {
+  func retire() {
     acceptsRequests = false
     if streams.isEmpty { connection.closeAfterFlush() }
   }

@@ -3,14 +3,14 @@
 import CNghttp2
 
 /// Who answers the requests of a client's connection.
-package protocol RequestReceiver: AnyObject {
+protocol RequestReceiver: AnyObject {
   /// A stream for a request that has begun; nil to refuse it.
   func makeStream(on client: any ClientSide) -> RelayedStream?
 }
 
-package final class HTTP2ServerSession: HTTP2Session, ClientSide {
-  package let connectionMemory: ConnectionMemory
-  package var clientProtocol: ClientProtocolVersion { .http2 }
+final class HTTP2ServerSession: HTTP2Session, ClientSide {
+  let connectionMemory: ConnectionMemory
+  var clientProtocol: ClientProtocolVersion { .http2 }
 
   private let receiver: any RequestReceiver
   private var streams = StreamList(upstream: false)
@@ -18,7 +18,7 @@ package final class HTTP2ServerSession: HTTP2Session, ClientSide {
   private var idleSince: Int64
   private var secondGoawayAt: Int64 = 0
 
-  package init(
+  init(
     connection: Connection, limits: HTTP2Limits, idleTimeoutMicroseconds: Int64, memory: ConnectionMemory,
     receiver: any RequestReceiver
   ) throws {
@@ -31,12 +31,12 @@ package final class HTTP2ServerSession: HTTP2Session, ClientSide {
 
   /// Takes no new streams, ends the others in peace, then closes (RFC 9113, section 6.8: a notice first, so that
   /// requests already under way are not refused).
-  package func drain() {
+  func drain() {
     goAway()
     if secondGoawayAt == 0 { secondGoawayAt = connection.loop.now + 500_000 }
   }
 
-  package override func sweep(now: Int64) {
+  override func sweep(now: Int64) {
     if secondGoawayAt != 0, now >= secondGoawayAt {
       secondGoawayAt = .max
       let last = nghttp2_session_get_last_proc_stream_id(session)
@@ -107,7 +107,7 @@ package final class HTTP2ServerSession: HTTP2Session, ClientSide {
 
   // MARK: ClientSide
 
-  package func sendHead(_ stream: RelayedStream, ends: Bool) {
+  func sendHead(_ stream: RelayedStream, ends: Bool) {
     let result = stream.answer.withNghttp2Fields { fields in
       if ends {
         stream.answerFinishing()
@@ -121,7 +121,7 @@ package final class HTTP2ServerSession: HTTP2Session, ClientSide {
     connection.needsFlush()
   }
 
-  package func wake(_ stream: RelayedStream) {
+  func wake(_ stream: RelayedStream) {
     if stream.clientWaits {
       stream.clientWaits = false
       nghttp2_session_resume_data(session, stream.clientStreamID)
@@ -129,16 +129,16 @@ package final class HTTP2ServerSession: HTTP2Session, ClientSide {
     connection.needsFlush()
   }
 
-  package func abort(_ stream: RelayedStream) {
+  func abort(_ stream: RelayedStream) {
     reset(stream.clientStreamID, NGHTTP2_INTERNAL_ERROR)
   }
 
-  package func stopRequest(_ stream: RelayedStream) {
+  func stopRequest(_ stream: RelayedStream) {
     // RFC 9113, section 8.1: the answer is whole, and the rest of the request is not wanted.
     reset(stream.clientStreamID, NGHTTP2_NO_ERROR)
   }
 
-  package func credit(_ stream: RelayedStream, _ count: Int) {
+  func credit(_ stream: RelayedStream, _ count: Int) {
     nghttp2_session_consume_stream(session, stream.clientStreamID, count)
     if nghttp2_session_want_write(session) != 0 { connection.needsFlush() }
   }

@@ -14,11 +14,9 @@ struct HTTP2Event: BitwiseCopyable {
   let stream: Unmanaged<RelayedStream>
 }
 
-package class HTTP2Session: Session {
-  final unowned let connection: Connection
+class HTTP2Session: Session {
+  final let connection: Connection
   final let limits: HTTP2Limits
-  /// Streams that the session has told someone of and that have not closed.
-  final private(set) var openStreams = 0
   final private(set) var goingAway = false
   final private var pointer: OpaquePointer?
   final private var events = ContiguousArray<HTTP2Event>()
@@ -26,8 +24,11 @@ package class HTTP2Session: Session {
   final private var output: UnsafeMutableRawBufferPointer?
   final private var outputCount = 0
   /// What `mem_send` gave and did not fit: it lives only until the next call, so it is kept here.
-  final private var carried = ByteQueue()
+  final private let carried = ByteQueue()
   final private var failed = false
+  /// The stream that nghttp2 named last: a block's fields and a body's chunks come in runs.
+  final private var latestID: Int32 = 0
+  final private var latest: Unmanaged<RelayedStream>?
 
   init(connection: Connection, limits: HTTP2Limits, isServer: Bool) throws {
     self.connection = connection
@@ -68,9 +69,6 @@ package class HTTP2Session: Session {
     events.append(HTTP2Event(kind: kind, code: code, stream: Unmanaged.passUnretained(stream)))
   }
 
-  final func streamOpened() { openStreams += 1 }
-  final func streamClosed() { openStreams -= 1 }
-
   final func reset(_ streamID: Int32, _ code: nghttp2_error_code) {
     nghttp2_submit_rst_stream(pointer, UInt8(NGHTTP2_FLAG_NONE.rawValue), streamID, code.rawValue)
     connection.needsFlush()
@@ -86,7 +84,7 @@ package class HTTP2Session: Session {
 
   // MARK: Session
 
-  package final override func receive(_ bytes: UnsafeRawBufferPointer) {
+  final override func receive(_ bytes: UnsafeRawBufferPointer) {
     let taken = nghttp2_session_mem_recv(
       pointer, bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count)
     actOnEvents()
@@ -98,11 +96,11 @@ package class HTTP2Session: Session {
     if wantsNothing { connection.closeAfterFlush() } else { connection.needsFlush() }
   }
 
-  package final override func receiveEnd() {
+  final override func receiveEnd() {
     connection.close(.peerClosed)
   }
 
-  package final override func produce(into space: UnsafeMutableRawBufferPointer) -> Int {
+  final override func produce(into space: UnsafeMutableRawBufferPointer) -> Int {
     guard !failed, let base = space.baseAddress else { return 0 }
     output = space
     outputCount = 0
@@ -130,7 +128,7 @@ package class HTTP2Session: Session {
     return outputCount
   }
 
-  package final override func connectionClosed() {
+  final override func connectionClosed() {
     failed = true
     allClosed()
     actOnEvents()
@@ -178,6 +176,34 @@ package class HTTP2Session: Session {
   }
 
   // MARK: For the callbacks
+
+  @inline(__always)
+  final func stream(_ streamID: Int32) -> Unmanaged<RelayedStream>? {
+    if streamID == latestID { return latest }
+    return lookUp(streamID)
+  }
+
+  private final func lookUp(_ streamID: Int32) -> Unmanaged<RelayedStream>? {
+    guard streamID != 0, let owner = nghttp2_session_get_stream_user_data(pointer, streamID) else {
+      return nil
+    }
+    latestID = streamID
+    latest = Unmanaged<RelayedStream>.fromOpaque(owner)
+    return latest
+  }
+
+  final func adopt(_ stream: RelayedStream, _ streamID: Int32) {
+    latestID = streamID
+    latest = Unmanaged.passUnretained(stream)
+    nghttp2_session_set_stream_user_data(pointer, streamID, latest?.toOpaque())
+  }
+
+  /// nghttp2 no longer knows the stream, or must not name it any more.
+  final func forgetStream(_ streamID: Int32) {
+    guard streamID == latestID else { return }
+    latestID = 0
+    latest = nil
+  }
 
   /// Puts a DATA frame into the output, header and body in one piece.
   final func writeDataFrame(_ stream: RelayedStream, header: UnsafePointer<UInt8>, count: Int) -> Bool {

@@ -1,0 +1,65 @@
+// Freed blocks wait in lists by their exact size, one set of lists a thread, so that a loop which needs the same few
+// sizes over and over pays for a push and a pop. What the C library's allocator pays for is kept small: blocks are its
+// own, and it knows their sizes.
+#include "CLinux.h"
+
+#include <malloc.h>
+
+enum {
+  GRAIN = 16,
+  LARGEST = 4096,
+  LISTS = LARGEST / GRAIN + 1,
+  // Beyond this a thread gives freed blocks back, so that a burst does not stay for ever.
+  KEPT_BYTES = 16 * 1024 * 1024,
+};
+
+typedef struct block {
+  struct block *next;
+} block;
+
+static __thread block *lists[LISTS];
+static __thread size_t kept_bytes;
+
+// malloc's blocks hold 16 * n + 8 bytes; rounding to that makes the size of a freed block its list.
+static size_t list_of(size_t count) { return count <= 24 ? 1 : (count + 7) / GRAIN; }
+
+void *strait_pool_take(size_t count) {
+  size_t list = list_of(count);
+  if (list >= LISTS) return malloc(count);
+  block *first = lists[list];
+  if (first == NULL) return malloc(list * GRAIN + 8);
+  lists[list] = first->next;
+  kept_bytes -= list * GRAIN;
+  return first;
+}
+
+static void give(void *memory, size_t list) {
+  if (list >= LISTS || kept_bytes > KEPT_BYTES) {
+    free(memory);
+    return;
+  }
+  block *freed = memory;
+  freed->next = lists[list];
+  lists[list] = freed;
+  kept_bytes += list * GRAIN;
+}
+
+void strait_pool_give(void *memory) {
+  if (memory != NULL) give(memory, malloc_usable_size(memory) / GRAIN);
+}
+
+void strait_pool_give_sized(void *memory, size_t count) { give(memory, list_of(count)); }
+
+size_t strait_pool_size(const void *memory) { return malloc_usable_size((void *)memory); }
+
+void strait_pool_trim(void) {
+  for (size_t list = 0; list < LISTS; list++) {
+    while (lists[list] != NULL) {
+      block *first = lists[list];
+      lists[list] = first->next;
+      free(first);
+    }
+  }
+  kept_bytes = 0;
+  malloc_trim(0);
+}
