@@ -19,6 +19,7 @@ typedef struct {
   const char *body;
   size_t body_length;
   int connections, streams, requests, rate, at_once;
+  int abort_after;  // events, after which a stream is reset; 0: none is
 } options;
 
 typedef struct connection connection;
@@ -28,6 +29,7 @@ typedef struct stream stream;
 struct stream {
   connection *owner;
   stream *next, **link;  // on its connection
+  int32_t id;
   int status;
   bool ended;            // END_STREAM came
   uint64_t asked, last;  // nanoseconds: when it was, or should have been, sent; when bytes came last
@@ -86,6 +88,7 @@ bool http2_take(connection *self, const uint8_t *bytes, size_t count);
 ssize_t http2_fill(connection *self, uint8_t *into, size_t room);
 bool http2_is_over(const connection *self);
 void http2_close(connection *self);
+void stream_reset(stream *self);
 stream *connection_ask(connection *self, uint64_t asked_at);
 
 // modes

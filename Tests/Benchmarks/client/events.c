@@ -20,6 +20,10 @@ static void opened(connection *self) {
     for (int count = 0; count < asked.streams; count++) connection_ask(connections[index], began);
 }
 
+static void data(stream *self) {
+  if (asked.abort_after > 0 && self->events >= (size_t)asked.abort_after) stream_reset(self);
+}
+
 static void ended(stream *self, bool whole) {
   whole_streams += whole;
   events += self->events;
@@ -33,7 +37,7 @@ static void closed(connection *self, bool asked_to) {
 }
 
 int run_events(void) {
-  static const mode mode = {.opened = opened, .ended = ended, .closed = closed};
+  static const mode mode = {.opened = opened, .data = data, .ended = ended, .closed = closed};
   connection *room[asked.connections];
   connections = room;
   connections_prepare(&mode);

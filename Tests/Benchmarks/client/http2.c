@@ -124,7 +124,7 @@ stream *connection_ask(connection *self, uint64_t asked_at) {
   opened->asked = asked_at;
   nghttp2_data_provider provider = {{.ptr = opened}, read_body};
   size_t fields = sizeof head / sizeof head[0] - (asked.answer ? 0 : 1);
-  int32_t id = nghttp2_submit_request(self->session, NULL, head, fields, &provider, opened);
+  int32_t id = opened->id = nghttp2_submit_request(self->session, NULL, head, fields, &provider, opened);
   if (id < 0) fail("cannot ask: %s", nghttp2_strerror(id));
   opened->next = self->streams;
   opened->link = &self->streams;
@@ -132,6 +132,11 @@ stream *connection_ask(connection *self, uint64_t asked_at) {
   self->streams = opened;
   loop_dirty(self);
   return opened;
+}
+
+void stream_reset(stream *self) {
+  nghttp2_submit_rst_stream(self->owner->session, NGHTTP2_FLAG_NONE, self->id, NGHTTP2_CANCEL);
+  loop_dirty(self->owner);
 }
 
 // Writes what the session has to say; below 0 when it has failed.

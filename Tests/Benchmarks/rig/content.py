@@ -28,6 +28,7 @@ def write_requests(folder: pathlib.Path) -> dict[str, pathlib.Path]:
         "small": chat_request("bench"),
         "small-http1": chat_request("bench-http1"),
         "stream": chat_request("bench", **streamed),
+        "stream-http1": chat_request("bench-http1", **streamed),
         "large": json.dumps({"model": "bench", "input": ["a"] * 100, "encoding_format": "base64"}),
     }
     folder.mkdir(parents=True)

@@ -23,7 +23,8 @@ LIMITS = {
 class MeasuredEdge:
     name = "Strait"
 
-    def __init__(self, folder: pathlib.Path, upstream_url: str, core: int):
+    def __init__(self, folder: pathlib.Path, upstream_url: str, core: int, keeps_control_plane=False):
+        self._keeps_control_plane = keeps_control_plane
         self._core, self._upstream_url = core, upstream_url
         self._settings = {"workers": 1}
         self.fleet = Fleet(folder, regions=(REGION,), edge_settings={REGION: self._settings})
@@ -33,6 +34,10 @@ class MeasuredEdge:
     @property
     def pid(self) -> int:
         return self._edge.child.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self._edge.child.running
 
     @property
     def pair(self) -> tuple[pathlib.Path, pathlib.Path]:
@@ -57,8 +62,9 @@ class MeasuredEdge:
         self._settings["limits"] = self._known_limits()
         fleet.start_edges()
         fleet.wait_for_configuration(self.key, set(versions))
-        fleet.control_plane.child.stop()
-        fleet.postgres.child.stop()
+        if not self._keeps_control_plane:
+            fleet.control_plane.child.stop()
+            fleet.postgres.child.stop()
         account.pin(self.pid, self._core)
 
     def restart(self) -> None:

@@ -35,9 +35,14 @@ void answers_load(const char *folder) {
 }
 
 bool answer_choose(answer *self, const char *wish) {
-  *self = (answer){.body = NULL};
-  if (sscanf(wish, "events %d %d", &self->events, &self->interval_milliseconds) == 2) return true;
-  self->body = strcmp(wish, large.name) == 0 ? &large : &small;
+  *self = (answer){.body = &small, .status = "200"};
+  if (sscanf(wish, "status %3s", self->status) == 1) return true;
+  self->is_cut = strncmp(wish, "cut ", 4) == 0;
+  if (sscanf(wish, "%*[a-z] %d %d", &self->events, &self->interval_milliseconds) == 2) {
+    self->body = NULL;
+    return true;
+  }
+  if (strcmp(wish, large.name) == 0) self->body = &large;
   return *wish == 0 || strcmp(wish, self->body->name) == 0;
 }
 
@@ -47,6 +52,10 @@ const char *answer_type(const answer *self) {
 
 bool answer_is_whole(const answer *self) {
   return self->body ? self->offset == self->body->length : self->sent > self->events;
+}
+
+bool answer_is_over(const answer *self) {
+  return answer_is_whole(self) || (self->is_cut && self->sent == self->events && self->released > self->events);
 }
 
 static size_t copy(const document *from, size_t *offset, uint8_t *into, size_t room) {
@@ -59,7 +68,7 @@ static size_t copy(const document *from, size_t *offset, uint8_t *into, size_t r
 // As much as fits, but never of two events: each is a DATA frame or a chunk of its own.
 size_t answer_read(answer *self, uint8_t *into, size_t room) {
   if (self->body) return copy(self->body, &self->offset, into, room);
-  if (self->sent >= self->released || answer_is_whole(self)) return 0;
+  if (self->sent >= self->released || answer_is_over(self)) return 0;
   const document *from = self->sent < self->events ? &event : &last;
   size_t count = copy(from, &self->offset, into, room);
   if (self->offset == from->length) {

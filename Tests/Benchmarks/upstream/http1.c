@@ -72,8 +72,8 @@ static size_t write_head(connection *self, char *into, size_t room) {
   const char *framing = answer->body ? "content-length: " : "x-accel-buffering: no\r\ntransfer-encoding: chunked";
   const char *length = answer->body ? answer->body->length_text : "";
   self->head_sent = true;
-  return (size_t)snprintf(into, room, "HTTP/1.1 200 OK\r\ncontent-type: %s\r\n%s%s\r\n\r\n", answer_type(answer),
-                          framing, length);
+  return (size_t)snprintf(into, room, "HTTP/1.1 %s said\r\ncontent-type: %s\r\n%s%s\r\n\r\n", answer->status,
+                          answer_type(answer), framing, length);
 }
 
 static size_t write_chunk(answer *answer, uint8_t *into, size_t room) {
@@ -96,6 +96,10 @@ static void end_exchange(connection *self) {
 size_t http1_fill(connection *self, uint8_t *into, size_t room) {
   if (self->current == NULL || self->head_length > 0) return 0;
   answer *answer = &self->current->answer;
+  if (answer->is_cut && (answer->events == 0 || answer_is_over(answer))) {
+    self->is_broken = true;
+    return 0;
+  }
   size_t filled = self->head_sent ? 0 : write_head(self, (char *)into, room);
   if (answer->body) {
     filled += answer_read(answer, into + filled, room - filled);

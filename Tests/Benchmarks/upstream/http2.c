@@ -19,6 +19,7 @@ static ssize_t read_answer(nghttp2_session *session, int32_t stream, uint8_t *in
   exchange *self = source->ptr;
   size_t count = answer_read(&self->answer, into, room);
   if (answer_is_whole(&self->answer)) *flags |= NGHTTP2_DATA_FLAG_EOF;
+  else if (count == 0 && answer_is_over(&self->answer)) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;  // a reset
   else if (count == 0) return NGHTTP2_ERR_DEFERRED;
   return (ssize_t)count;
 }
@@ -61,7 +62,9 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
   if (frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS) return 0;
   exchange *self = exchange_of(session, frame->hd.stream_id);
   const document *body = self->answer.body;
-  nghttp2_nv head[] = {field(":status", "200"), field("content-type", answer_type(&self->answer)),
+  if (self->answer.is_cut && self->answer.events == 0)
+    return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, self->stream, NGHTTP2_INTERNAL_ERROR);
+  nghttp2_nv head[] = {field(":status", self->answer.status), field("content-type", answer_type(&self->answer)),
                        body ? field("content-length", body->length_text) : field("cache-control", "no-cache")};
   if (body == NULL) timers_start(self);
   nghttp2_data_provider provider = {{.ptr = self}, read_answer};

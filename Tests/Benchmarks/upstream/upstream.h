@@ -3,6 +3,8 @@
 //
 //   NAME           the JSON body in the file NAME.json; without the header it is small.json
 //   events N MS    N times the event in the file event.txt, one every MS milliseconds, then last.txt
+//   cut N MS       the same, but broken off where last.txt should come; for N = 0 before the head
+//   status N       the small body under this status
 #pragma once
 
 #include <nghttp2/nghttp2.h>
@@ -30,6 +32,8 @@ typedef struct {
   int released;          // events whose time has come
   int sent, events;      // the last one, `last.txt`, is not counted
   int interval_milliseconds;
+  bool is_cut;
+  char status[4];
 } answer;
 
 struct exchange {
@@ -61,6 +65,7 @@ void answers_load(const char *folder);
 bool answer_choose(answer *self, const char *wish);
 const char *answer_type(const answer *self);
 bool answer_is_whole(const answer *self);
+bool answer_is_over(const answer *self);  // whole, or broken off
 size_t answer_read(answer *self, uint8_t *into, size_t room);
 
 // timers.c: events that wait for their time
