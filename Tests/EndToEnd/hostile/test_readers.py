@@ -1,0 +1,27 @@
+"""Clients that ask and do not take the answers."""
+
+import pytest
+from scripted import scripts
+
+from .checks import assert_held
+from .readers import DRIP_READERS, NEVER_READS
+
+ATTACKERS = 100
+MEGABYTE = "x" * (1 << 20)
+
+
+@pytest.fixture
+def big_answers(world):
+    with world.scripted.doing(scripts.chat(MEGABYTE)):
+        yield
+
+
+@pytest.mark.parametrize("attack", NEVER_READS, ids=lambda attack: attack.name)
+def test_a_peer_that_never_reads(strict_siege, big_answers, attack):
+    reasons = ("queued_frames", "slow_reader", "ping_flood", "settings_flood", "glitches", "overhead")
+    assert_held(strict_siege(attack, ATTACKERS), *reasons)
+
+
+@pytest.mark.parametrize("attack", DRIP_READERS, ids=lambda attack: attack.name)
+def test_a_peer_that_takes_a_drop_at_a_time(strict_siege, big_answers, attack):
+    assert_held(strict_siege(attack, ATTACKERS), "slow_reader", "window_update_flood")
