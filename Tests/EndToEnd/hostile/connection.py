@@ -88,8 +88,9 @@ class Connection:
         self.bodies: dict[int, bytearray] = {}
         self.goaways: list[Goaway] = []
         self.pongs: set[bytes] = set()
-        self.settings_acknowledged = 0
-        self.acknowledges_settings = True
+        # What the edge lets us send: of the connection at 0, of streams by their number.
+        self._windows: dict[int, int] = {0: 65_535}
+        self._first_window = 65_535
         self._reader = FrameReader()
         self._decoder = hpack.Decoder(max_header_list_size=1 << 20)
         self._barriers = 0
@@ -149,6 +150,14 @@ class Connection:
     def done(self, stream: int) -> bool:
         return stream in self.ended or stream in self.resets
 
+    def window(self, stream: int) -> int:
+        """How many bytes of the stream's body the edge takes now."""
+        return min(self._windows[0], self._windows.get(stream, self._first_window))
+
+    def spend(self, stream: int, count: int) -> None:
+        self._windows[0] -= count
+        self._windows[stream] = self._windows.get(stream, self._first_window) - count
+
     def answers(self) -> bool:
         """Whether the edge has worked off everything sent so far and still speaks: a PING that comes back."""
         self._barriers += 1
@@ -175,9 +184,13 @@ class Connection:
                 self.goaways.append(Goaway(*struct.unpack_from(">II", frame.payload)))
             case frames.PING if frame.flags & frames.ACK:
                 self.pongs.add(frame.payload)
-            case frames.SETTINGS if frame.flags & frames.ACK:
-                self.settings_acknowledged += 1
-            case frames.SETTINGS if self.acknowledges_settings:
+            case frames.WINDOW_UPDATE:
+                increment = struct.unpack(">I", frame.payload)[0]
+                self._windows[frame.stream] = self._windows.get(frame.stream, self._first_window) + increment
+            case frames.SETTINGS if not frame.flags & frames.ACK:
+                for name, value in struct.iter_unpack(">HI", frame.payload):
+                    if name == frames.INITIAL_WINDOW_SIZE:
+                        self._first_window = value
                 self.send(frames.frame(frames.SETTINGS, frames.ACK))
         if frame.kind in (frames.HEADERS, frames.DATA) and frame.flags & frames.END_STREAM:
             self.ended.add(frame.stream)

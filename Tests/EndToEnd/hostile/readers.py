@@ -31,10 +31,11 @@ class NeverReads:
     pieces: int
     settings: tuple[tuple[int, int], ...] = ()
     model: str = "scripted"
+    opening: bytes | None = None
 
     def __call__(self, target: Target, source: str) -> Outcome:
         target = dataclasses.replace(target, model=self.model)
-        opening = frames.PREFACE + frames.settings(*self.settings)
+        opening = frames.PREFACE + frames.settings(*self.settings) if self.opening is None else self.opening
         with Connection(target, source, opening=opening, receive_bytes=RECEIVE_BYTES) as connection:
             sent = 0
             try:
@@ -78,6 +79,13 @@ NEVER_READS = [
     NeverReads("requests for the list of models", _models, 30_000, WIDE_WINDOW),
     NeverReads("answers of a megabyte", _chat, 20, WIDE_WINDOW, model="scripted-http2"),
 ]
+
+def _pipelined(target: Target, index: int) -> bytes:
+    return b"GET /v1/models HTTP/1.1\r\nHost: edge\r\n%s: %s\r\n\r\n" % target.credential
+
+
+# Over connections that negotiated HTTP/1.1.
+NEVER_READS_HTTP1 = [NeverReads("pipelined requests", _pipelined, 60_000, opening=b"")]
 
 
 @dataclasses.dataclass(frozen=True)

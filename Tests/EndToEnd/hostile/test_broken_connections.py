@@ -7,7 +7,7 @@ import pytest
 
 from .checks import assert_held
 from .handshakes import GARBAGE, HALF_OPEN
-from .malformed import MALFORMED
+from .malformed import AFTER_EDGES_GOAWAY, AFTER_OWN_GOAWAY, MALFORMED
 
 ATTACKERS = 100
 
@@ -37,3 +37,14 @@ def test_what_is_no_handshake(strict_siege):
 
 def test_what_breaks_the_grammar(strict_siege):
     assert_held(strict_siege(in_turn(MALFORMED), 2 * len(MALFORMED)))
+
+
+def test_requests_after_a_goaway_of_their_own(siege):
+    assert_held(siege(AFTER_OWN_GOAWAY, ATTACKERS))
+
+
+def test_requests_after_the_edges_goaway(world, siege):
+    report = siege(AFTER_EDGES_GOAWAY, ATTACKERS)
+    bodies = [exchange.request.body for exchange in world.scripted.exchanges]
+    assert not any(AFTER_EDGES_GOAWAY.content.encode() in body for body in bodies)
+    assert_held(report)

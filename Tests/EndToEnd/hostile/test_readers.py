@@ -4,7 +4,7 @@ import pytest
 from scripted import scripts
 
 from .checks import assert_held
-from .readers import DRIP_READERS, NEVER_READS
+from .readers import DRIP_READERS, NEVER_READS, NEVER_READS_HTTP1
 
 ATTACKERS = 100
 MEGABYTE = "x" * (1 << 20)
@@ -20,6 +20,11 @@ def big_answers(world):
 def test_a_peer_that_never_reads(strict_siege, big_answers, attack):
     reasons = ("queued_frames", "slow_reader", "ping_flood", "settings_flood", "glitches", "overhead")
     assert_held(strict_siege(attack, ATTACKERS), *reasons)
+
+
+@pytest.mark.parametrize("attack", NEVER_READS_HTTP1, ids=lambda attack: attack.name)
+def test_a_peer_over_http1_that_never_reads(strict_http1_siege, attack):
+    assert_held(strict_http1_siege(attack, ATTACKERS), "slow_reader")
 
 
 @pytest.mark.parametrize("attack", DRIP_READERS, ids=lambda attack: attack.name)
