@@ -120,6 +120,8 @@ final class AdminPort: RequestReceiver, ConnectionOwner {
     return exchange
   }
 
+  func connectionCut(_ reason: ConnectionCut) {}
+
   func forget(_ exchange: AdminExchange) {
     loop.keepUntilTurnEnds(exchange)
     exchanges.removeAll { $0 === exchange }

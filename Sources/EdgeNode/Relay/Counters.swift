@@ -46,9 +46,10 @@ package final class Counters: @unchecked Sendable {
   private let capacity: Int
   private static let reasons = 64
   private static let statuses = 600
+  private static let cuts = ConnectionCut.allCases.count
 
   package init() {
-    capacity = Counter.allCases.count + Self.reasons + Self.statuses
+    capacity = Counter.allCases.count + Self.reasons + Self.statuses + Self.cuts
     values = .allocate(capacity: capacity)
     for index in 0..<capacity { (values + index).initialize(to: Atomic(0)) }
   }
@@ -77,12 +78,19 @@ package final class Counters: @unchecked Sendable {
     bump(Counter.allCases.count + Self.reasons + min(max(0, status), Self.statuses - 1), 1)
   }
 
+  package func add(cut: ConnectionCut) {
+    bump(Counter.allCases.count + Self.reasons + Self.statuses + Int(cut.rawValue), 1)
+  }
+
   package func read(_ counter: Counter) -> UInt64 { values[counter.rawValue].load(ordering: .relaxed) }
   package func read(outcome: UInt8) -> UInt64 {
     values[Counter.allCases.count + Int(outcome) % Self.reasons].load(ordering: .relaxed)
   }
   package func read(status: Int) -> UInt64 {
     values[Counter.allCases.count + Self.reasons + status].load(ordering: .relaxed)
+  }
+  package func read(cut: ConnectionCut) -> UInt64 {
+    values[Counter.allCases.count + Self.reasons + Self.statuses + Int(cut.rawValue)].load(ordering: .relaxed)
   }
 
   /// One writer, so a load and a store do; no locked instruction on the data path.

@@ -42,6 +42,7 @@ extension Exchange {
       return
     }
     creditUpstream()
+    if !answerBody.isEmpty { pace.begin(now: worker.loop.now) }
     client?.wake(self)
   }
 
@@ -104,7 +105,7 @@ extension Exchange {
 
   func noteAnswerTaken(_ count: Int) {
     answerBytes &+= UInt64(count)
-    lastTaken = worker.loop.now
+    if answerBody.isEmpty { pace.end() } else { pace.took(count, now: worker.loop.now) }
     creditUpstream()
   }
 

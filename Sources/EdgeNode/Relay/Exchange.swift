@@ -57,7 +57,8 @@ final class Exchange: RelayedStream {
   var uncreditedAnswer = 0
   var isEventStream = false
   var responseFault = false
-  var lastTaken: Int64 = 0
+  /// How the client takes what waits for it.
+  var pace = ReadingPace()
 
   init(worker: Worker) {
     self.worker = worker
@@ -255,7 +256,8 @@ final class Exchange: RelayedStream {
     case .attempting:
       if now - lastProgress > limits.firstByteMicroseconds { timeOut(.upstreamTimeout) }
     case .answering:
-      if !answerBody.isEmpty, now - max(lastTaken, lastProgress) > limits.slowReaderMicroseconds {
+      if !pace.isEnough(worker.slowReader, now: now) {
+        worker.connectionCut(.slowReader)
         client?.abort(self)
       } else if answerBody.isEmpty, !answerEnded, now - lastProgress > limits.chunkGapMicroseconds {
         timeOut(.upstreamTimeout)

@@ -19,6 +19,10 @@ package enum Metrics {
       let count = workers.reduce(0) { $0 &+ $1.read(outcome: UInt8(EdgeFault.firstCounterIndex + offset)) }
       text += "strait_edge_refusals_total{reason=\"\(word)\"} \(count)\n"
     }
+    for cut in ConnectionCut.allCases {
+      let count = workers.reduce(0) { $0 &+ $1.read(cut: cut) }
+      text += "strait_edge_refusals_total{reason=\"\(cut.word)\"} \(count)\n"
+    }
     text += "# TYPE strait_edge_answers_total counter\n"
     for status in 100..<600 {
       let count = workers.reduce(0) { $0 &+ $1.read(status: status) }

@@ -161,6 +161,7 @@ final class Worker: RequestReceiver, ConnectionOwner {
       let connection = try Connection(
         descriptor: descriptor, connecting: false, tls: session, loop: loop, owner: self,
         handshakeTimeoutMicroseconds: limits.handshakeMicroseconds)
+      connection.slowReader = slowReader
       connection.slot = connections.count
       connections.append(connection)
       counters.set(.connectionsOpen, connections.count)
@@ -187,12 +188,28 @@ final class Worker: RequestReceiver, ConnectionOwner {
 
   func connectionClosed(_ connection: Connection, reason: ConnectionEnd) {
     if !connection.hasOpened { counters.add(.handshakesFailed) }
+    switch reason {
+    case .handshakeTimeout: counters.add(cut: .handshakeTimeout)
+    case .handshakeFailed: counters.add(cut: .handshakeFailed)
+    case .cut(let cut): counters.add(cut: cut)
+    case .connectFailed, .peerClosed, .failed, .closedHere: break
+    }
     let last = connections.removeLast()
     if connection.slot < connections.count {
       connections[connection.slot] = last
       last.slot = connection.slot
     }
     counters.set(.connectionsOpen, connections.count)
+  }
+
+  var slowReader: SlowReaderLimit {
+    SlowReaderLimit(
+      silenceMicroseconds: limits.slowReaderMicroseconds, floorBytes: limits.http2.slowReaderFloorBytes,
+      floorMicroseconds: limits.http2.slowReaderFloorMicroseconds)
+  }
+
+  func connectionCut(_ reason: ConnectionCut) {
+    counters.add(cut: reason)
   }
 
   // MARK: Exchanges

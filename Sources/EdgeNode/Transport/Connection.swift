@@ -40,6 +40,8 @@ enum ConnectionEnd {
   case peerClosed
   case failed
   case closedHere
+  /// Ended by a limit.
+  case cut(ConnectionCut)
 }
 
 final class Connection: EventSource {
@@ -50,10 +52,19 @@ final class Connection: EventSource {
     case handshaking
     /// Can transition to: closing, closed.
     case open
-    /// What is queued is sent, then the connection is closed. Can transition to: closed.
+    /// What is queued is sent, then nothing more. Can transition to: lingering, closed.
     case closing
+    /// All is said. What the peer still sends is thrown away for a while: closing at once would make the kernel send a
+    /// reset, which can overtake our last words. Can transition to: closed.
+    case lingering
     case closed
   }
+
+  /// How long, and for how many bytes, the peer may go on talking when all is said.
+  private static let lingerMicroseconds: Int64 = 2_000_000
+  private static let lingerBytes = 1024 * 1024
+  /// How long the last words may take.
+  private static let closingMicroseconds: Int64 = 10_000_000
 
   /// How much one connection may send in one turn before the others have theirs.
   private static let flushesPerTurn = 4
@@ -70,8 +81,8 @@ final class Connection: EventSource {
   private(set) var resumedTLS = false
   /// The transport has been ready once.
   private(set) var hasOpened = false
-  /// The moment from which the kernel has refused bytes that wait; 0 while it takes them.
-  private(set) var blockedSince: Int64 = 0
+  /// What a peer has to take of bytes that wait for it.
+  var slowReader: SlowReaderLimit?
 
   private let owner: ConnectionOwner
   private let descriptor: Int32
@@ -82,6 +93,10 @@ final class Connection: EventSource {
   private var interest: UInt32
   private let openedAt: Int64
   private let handshakeTimeoutMicroseconds: Int64
+  private var closingSince: Int64 = 0
+  private var closingReason = ConnectionEnd.closedHere
+  private var lingeredBytes = 0
+  private var pace = ReadingPace()
 
   /// - Parameters:
   ///   - descriptor: a non-blocking socket, owned from here on
@@ -133,9 +148,12 @@ final class Connection: EventSource {
   }
 
   /// Sends what the session still produces, then closes.
-  func closeAfterFlush() {
+  func closeAfterFlush(_ reason: ConnectionEnd = .closedHere) {
     guard phase == .open else { return }
     phase = .closing
+    closingSince = loop.now
+    closingReason = reason
+    pauseReading()
     loop.needsFlush(self)
   }
 
@@ -160,6 +178,12 @@ final class Connection: EventSource {
       if now - openedAt > handshakeTimeoutMicroseconds { close(.handshakeTimeout) }
       return
     }
+    if phase == .lingering {
+      if now - closingSince > Self.lingerMicroseconds { close(closingReason) }
+      return
+    }
+    if phase == .closing, now - closingSince > Self.closingMicroseconds { return close(closingReason) }
+    if let slowReader, !pace.isEnough(slowReader, now: now) { return close(.cut(.slowReader)) }
     session?.sweep(now: now)
   }
 
@@ -193,6 +217,11 @@ final class Connection: EventSource {
     let count = recv(descriptor, space.baseAddress, space.count, 0)
     guard count > 0 else {
       if count == 0 { peerEnded() } else if !wouldBlock() { close(.failed) }
+      return
+    }
+    if phase == .lingering {
+      lingeredBytes += count
+      if lingeredBytes > Self.lingerBytes { close(closingReason) }
       return
     }
     lastActivity = loop.now
@@ -251,7 +280,7 @@ final class Connection: EventSource {
 
   private func peerEnded() {
     guard phase == .open, let session else {
-      close(.peerClosed)
+      close(phase == .lingering ? closingReason : .peerClosed)
       return
     }
     // Reading on would report the end over and over.
@@ -292,7 +321,11 @@ final class Connection: EventSource {
 
   private func finishClosing() {
     tls?.shutdown()
-    if sendRecords() { close(.closedHere) }
+    guard sendRecords() else { return }
+    shutdown(descriptor, Int32(SHUT_WR))
+    phase = .lingering
+    closingSince = loop.now
+    resumeReading()
   }
 
   /// - Returns: whether all is with the kernel
@@ -321,7 +354,7 @@ final class Connection: EventSource {
       if count == bytes.count { return true }
     }
     unsent.append(UnsafeRawBufferPointer(rebasing: bytes[max(0, count)...]))
-    blockedSince = loop.now
+    pace.begin(now: loop.now)
     updateInterest()
     return false
   }
@@ -337,11 +370,11 @@ final class Connection: EventSource {
     lastActivity = loop.now
     unsent.consume(count)
     guard unsent.isEmpty else {
-      blockedSince = loop.now
+      pace.took(count, now: loop.now)
       return false
     }
     unsent.release()
-    blockedSince = 0
+    pace.end()
     updateInterest()
     return true
   }

@@ -28,6 +28,10 @@ class RelayedStream {
   final var requestHeadDone = false
   /// The head was larger than the limits; the fields beyond are not kept.
   final var requestHeadTooLarge = false
+  /// What the head had beyond the limits, by the measure of `HeaderBlock.listSize`.
+  final var requestHeadExcess = 0
+  /// The client has been sent bytes of the answer.
+  final var answerDataSent = false
   /// Where the session keeps it in its list.
   final var clientSlot = -1
 

@@ -20,6 +20,8 @@ nghttp2_mem *strait_nghttp2_memory(void);
 static inline nghttp2_headers_category strait_nghttp2_headers_category(const nghttp2_frame *frame) {
   return frame->headers.cat;
 }
+static inline uint32_t strait_nghttp2_reset_code(const nghttp2_frame *frame) { return frame->rst_stream.error_code; }
+static inline uint32_t strait_nghttp2_goaway_code(const nghttp2_frame *frame) { return frame->goaway.error_code; }
 static inline size_t strait_nghttp2_padding(const nghttp2_frame *frame) { return frame->data.padlen; }
 static inline int32_t strait_nghttp2_goaway_last_stream(const nghttp2_frame *frame) {
   return frame->goaway.last_stream_id;

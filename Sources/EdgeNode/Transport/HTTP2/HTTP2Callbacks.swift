@@ -30,15 +30,32 @@ enum HTTP2Callbacks {
     // Windows are opened by hand, as the other side takes the bytes.
     nghttp2_option_set_no_auto_window_update(option, 1)
     nghttp2_option_set_no_closed_streams(option, 1)
-    nghttp2_option_set_stream_reset_rate_limit(
-      option, UInt64(limits.resetsBeforeData),
-      UInt64(max(1, limits.resetsBeforeData / limits.floodWindowSeconds)))
+    // Its own count takes every reset for an attack, also a user's who stops an answer under way; `FloodBudgets` counts.
+    nghttp2_option_set_stream_reset_rate_limit(option, UInt64(Int32.max), UInt64(Int32.max))
     nghttp2_option_set_max_continuations(option, limits.continuationFrames)
     nghttp2_option_set_max_settings(option, limits.settingsEntries)
     nghttp2_option_set_max_outbound_ack(option, limits.queuedControlFrames)
   }
 
   private static func set(_ callbacks: OpaquePointer?) {
+    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks) { _, header, owner in
+      guard let header, let session = HTTP2Callbacks.session(owner) else { return 0 }
+      let frame = HTTP2FrameHeader(
+        type: header.pointee.type, flags: header.pointee.flags, length: header.pointee.length,
+        streamID: header.pointee.stream_id)
+      let isWithinBudget = session._withUnsafeGuaranteedRef { $0.frameBegins(frame) }
+      return isWithinBudget ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE.rawValue
+    }
+    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks) { _, frame, owner in
+      guard let frame, let session = HTTP2Callbacks.session(owner) else { return 0 }
+      let type = frame.pointee.hd.type
+      if type == UInt8(NGHTTP2_RST_STREAM.rawValue) {
+        session._withUnsafeGuaranteedRef { $0.resetSent(strait_nghttp2_reset_code(frame)) }
+      } else if type == UInt8(NGHTTP2_GOAWAY.rawValue) {
+        session._withUnsafeGuaranteedRef { $0.goawaySent(strait_nghttp2_goaway_code(frame)) }
+      }
+      return 0
+    }
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks) { _, frame, owner in
       guard let frame, let session = HTTP2Callbacks.session(owner) else { return 0 }
       return session._withUnsafeGuaranteedRef { HTTP2Callbacks.beginHeaders($0, frame) }
@@ -58,8 +75,8 @@ enum HTTP2Callbacks {
     }
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks) { raw, frame, owner in
       guard let frame, let session = HTTP2Callbacks.session(owner) else { return 0 }
-      session._withUnsafeGuaranteedRef { HTTP2Callbacks.frameReceived($0, frame) }
-      return 0
+      let isWithinBudget = session._withUnsafeGuaranteedRef { HTTP2Callbacks.frameReceived($0, frame) }
+      return isWithinBudget ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE.rawValue
     }
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks) {
       raw, _, streamID, bytes, count, owner in
@@ -107,10 +124,13 @@ enum HTTP2Callbacks {
     return 0
   }
 
-  private static func frameReceived(_ session: HTTP2Session, _ frame: UnsafePointer<nghttp2_frame>) {
+  private static func frameReceived(_ session: HTTP2Session, _ frame: UnsafePointer<nghttp2_frame>) -> Bool {
     let header = frame.pointee.hd
     if header.type == UInt8(NGHTTP2_GOAWAY.rawValue) { session.goawayReceived() }
-    guard let stream = session.stream(header.stream_id) else { return }
+    guard let stream = session.stream(header.stream_id) else { return true }
+    if header.type == UInt8(NGHTTP2_RST_STREAM.rawValue) {
+      return stream._withUnsafeGuaranteedRef { session.resetReceived($0) }
+    }
     let ends = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
     stream._withUnsafeGuaranteedRef {
       if header.type == UInt8(NGHTTP2_DATA.rawValue) {
@@ -121,6 +141,7 @@ enum HTTP2Callbacks {
         session.headersReceived($0, ends: ends)
       }
     }
+    return true
   }
 
   /// Reads a stream's body for the next DATA frame; the bytes themselves go by `send_data_callback`, without a copy.

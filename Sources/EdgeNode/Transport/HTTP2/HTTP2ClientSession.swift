@@ -41,6 +41,7 @@ final class HTTP2ClientSession: HTTP2Session, UpstreamSide {
     stream.upstream = self
     stream.upstreamStreamID = streamID
     streams.add(stream)
+    countStreamOpened()
     connection.needsFlush()
     stream.upstreamStarted(on: self)
   }
@@ -81,6 +82,7 @@ final class HTTP2ClientSession: HTTP2Session, UpstreamSide {
 
   override func headersReceived(_ stream: RelayedStream, ends: Bool) {
     guard stream.upstream === self else { return }
+    headEnded()
     hasAnswered = true
     if stream.upstreamHeadDone {
       // Trailers, which end the answer.

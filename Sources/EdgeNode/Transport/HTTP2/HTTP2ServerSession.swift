@@ -6,6 +6,8 @@ import CNghttp2
 protocol RequestReceiver: AnyObject {
   /// A stream for a request that has begun; nil to refuse it.
   func makeStream(on client: any ClientSide) -> RelayedStream?
+  /// A connection, or a stream of it, is ended for what the client did or did not do.
+  func connectionCut(_ reason: ConnectionCut)
 }
 
 final class HTTP2ServerSession: HTTP2Session, ClientSide {
@@ -37,6 +39,7 @@ final class HTTP2ServerSession: HTTP2Session, ClientSide {
   }
 
   override func sweep(now: Int64) {
+    super.sweep(now: now)
     if secondGoawayAt != 0, now >= secondGoawayAt {
       secondGoawayAt = .max
       let last = nghttp2_session_get_last_proc_stream_id(session)
@@ -65,10 +68,19 @@ final class HTTP2ServerSession: HTTP2Session, ClientSide {
       stream.request.listSize + name.count + value.count + 32 <= limits.headerListBytes
     else {
       stream.requestHeadTooLarge = true
-      return true
+      // What is beyond is refused with an answer; what is far beyond is not even decoded: one byte can name a field of
+      // four thousand.
+      stream.requestHeadExcess += name.count + value.count + 32
+      guard stream.requestHeadExcess > 3 * limits.headerListBytes else { return true }
+      countSlip()
+      return false
     }
     stream.request.append(name, value)
     return true
+  }
+
+  override func resetReceived(_ stream: RelayedStream) -> Bool {
+    stream.answerDataSent || countEarlyReset()
   }
 
   override func bodyReceived(_ stream: RelayedStream, _ bytes: UnsafeRawBufferPointer) {
@@ -76,6 +88,7 @@ final class HTTP2ServerSession: HTTP2Session, ClientSide {
   }
 
   override func headersReceived(_ stream: RelayedStream, ends: Bool) {
+    headEnded()
     if stream.requestHeadDone {
       // Trailers, which end the request.
       note(.end, stream)
@@ -159,6 +172,7 @@ final class HTTP2ServerSession: HTTP2Session, ClientSide {
   override func copyBody(_ stream: RelayedStream, into space: UnsafeMutableRawPointer, count: Int) {
     guard count > 0, let bytes = stream.answerBody.readable.baseAddress else { return }
     space.copyMemory(from: bytes, byteCount: count)
+    stream.answerDataSent = true
     stream.answerBody.consume(count)
     stream.answerTaken(count)
   }

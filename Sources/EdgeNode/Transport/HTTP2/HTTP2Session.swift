@@ -26,6 +26,13 @@ class HTTP2Session: Session {
   /// What `mem_send` gave and did not fit: it lives only until the next call, so it is kept here.
   final private let carried = ByteQueue()
   final private var failed = false
+  final private var budgets: FloodBudgets
+  /// Set when the peer has used up a budget or broken the protocol: the connection ends for it.
+  final private var cutReason: ConnectionCut?
+  /// When the frame under way began, if it is a head's; 0 for none.
+  final private var headBeganAt: Int64 = 0
+  final private var hasReceivedFrame = false
+  final private let openedAt: Int64
   /// The stream that nghttp2 named last: a block's fields and a body's chunks come in runs.
   final private var latestID: Int32 = 0
   final private var latest: Unmanaged<RelayedStream>?
@@ -33,6 +40,8 @@ class HTTP2Session: Session {
   init(connection: Connection, limits: HTTP2Limits, isServer: Bool) throws {
     self.connection = connection
     self.limits = limits
+    budgets = FloodBudgets(limits)
+    openedAt = connection.loop.now
     super.init()
     pointer = try HTTP2Callbacks.makeSession(for: self, isServer: isServer)
     try configure(isServer: isServer)
@@ -60,6 +69,9 @@ class HTTP2Session: Session {
   func headersReceived(_ stream: RelayedStream, ends: Bool) {}
   func act(on event: HTTP2Event, _ stream: RelayedStream) {}
   func goawayReceived() {}
+  /// The peer has reset a stream.
+  /// - Returns: whether it may go on
+  func resetReceived(_ stream: RelayedStream) -> Bool { true }
   func allClosed() {}
   /// The bytes that a DATA frame of the stream may take next; see `HTTP2Callbacks`.
   func bodyAvailable(_ stream: RelayedStream, most: Int) -> (count: Int, ends: Bool)? { nil }
@@ -85,15 +97,35 @@ class HTTP2Session: Session {
   // MARK: Session
 
   final override func receive(_ bytes: UnsafeRawBufferPointer) {
+    guard cutReason == nil else { return }
     let taken = nghttp2_session_mem_recv(
       pointer, bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count)
     actOnEvents()
-    guard taken >= 0 else {
+    guard taken >= 0, cutReason == nil else {
       // nghttp2 has queued a GOAWAY where the protocol asks for one.
-      connection.closeAfterFlush()
+      let isFlood = taken == Int(NGHTTP2_ERR_FLOODED.rawValue)
+      connection.closeAfterFlush(.cut(cutReason ?? (isFlood ? .queuedFrames : .protocolError)))
       return
     }
-    if wantsNothing { connection.closeAfterFlush() } else { connection.needsFlush() }
+    if nghttp2_session_get_outbound_queue_size(pointer) > limits.queuedFrames {
+      cut(.queuedFrames)
+      connection.closeAfterFlush(.cut(.queuedFrames))
+    } else if wantsNothing {
+      connection.closeAfterFlush(end)
+    } else {
+      connection.needsFlush()
+    }
+  }
+
+  /// What the connection's end is called.
+  private final var end: ConnectionEnd { cutReason.map { .cut($0) } ?? .closedHere }
+
+  /// Looks at what the peer has begun and not ended.
+  override func sweep(now: Int64) {
+    let began = hasReceivedFrame ? headBeganAt : openedAt
+    guard began != 0, now - began > limits.headerBlockMicroseconds, cutReason == nil else { return }
+    cut(.headTimeout)
+    connection.closeAfterFlush(.cut(.headTimeout))
   }
 
   final override func receiveEnd() {
@@ -124,7 +156,7 @@ class HTTP2Session: Session {
       if fits < count { carried.append(UnsafeRawBufferPointer(start: bytes + fits, count: count - fits)) }
     }
     actOnEvents()
-    if outputCount == 0, failed || wantsNothing { connection.closeAfterFlush() }
+    if outputCount == 0, failed || wantsNothing { connection.closeAfterFlush(end) }
     return outputCount
   }
 
@@ -177,6 +209,52 @@ class HTTP2Session: Session {
 
   // MARK: For the callbacks
 
+  /// - Returns: whether the peer may go on
+  final func frameBegins(_ frame: HTTP2FrameHeader) -> Bool {
+    hasReceivedFrame = true
+    // A frame that begins is not part of a head, so the head before it is whole.
+    headBeganAt = frame.type == HTTP2FrameHeader.headers ? connection.loop.now : 0
+    guard let reason = budgets.frameBegins(frame, now: connection.loop.now) else { return true }
+    cut(reason)
+    return false
+  }
+
+  /// - Returns: whether the peer may go on
+  final func countEarlyReset() -> Bool {
+    guard let reason = budgets.earlyReset(now: connection.loop.now) else { return true }
+    cut(reason)
+    return false
+  }
+
+  /// A reset of ours has gone out. Those that the peer has provoked are counted, whatever it did to provoke them.
+  final func resetSent(_ code: UInt32) {
+    switch code {
+    case NGHTTP2_NO_ERROR.rawValue, NGHTTP2_INTERNAL_ERROR.rawValue, NGHTTP2_CANCEL.rawValue: break
+    default: countSlip()
+    }
+  }
+
+  final func countSlip() {
+    guard let reason = budgets.slip(now: connection.loop.now) else { return }
+    cut(reason)
+    connection.closeAfterFlush(.cut(reason))
+  }
+
+  final func goawaySent(_ code: UInt32) {
+    if code != NGHTTP2_NO_ERROR.rawValue, cutReason == nil { cutReason = .protocolError }
+  }
+
+  final func headEnded() { headBeganAt = 0 }
+
+  final func countStreamOpened() { budgets.streamOpened() }
+
+  /// Tells the peer why its connection ends, and takes no more of it.
+  private final func cut(_ reason: ConnectionCut) {
+    guard cutReason == nil else { return }
+    cutReason = reason
+    nghttp2_session_terminate_session(pointer, NGHTTP2_ENHANCE_YOUR_CALM.rawValue)
+  }
+
   @inline(__always)
   final func stream(_ streamID: Int32) -> Unmanaged<RelayedStream>? {
     if streamID == latestID { return latest }
@@ -213,6 +291,7 @@ class HTTP2Session: Session {
     (base + outputCount).copyMemory(from: header, byteCount: 9)
     copyBody(stream, into: base + outputCount + 9, count: count)
     outputCount += count + 9
+    budgets.dataSent(count)
     return true
   }
 }

@@ -1,0 +1,39 @@
+// Why a client's connection was refused, or was ended by the edge and not by either side's wish.
+
+package enum ConnectionCut: UInt8, CaseIterable, Sendable {
+  // Refused at the door.
+  case tooManyConnections, addressConnections, addressRate
+  // Before the first request.
+  case handshakeTimeout, handshakeFailed
+  // For what the client did, or did not do.
+  case headTimeout, rapidReset, glitches, pingFlood, settingsFlood, windowUpdateFlood, priorityFlood
+  case emptyDataFlood, overhead, queuedFrames, slowReader, protocolError
+  // For no fault of its own.
+  case connectionAge, idle, memory
+
+  /// The label in `/metrics`.
+  package var word: String {
+    switch self {
+    case .tooManyConnections: "too_many_connections"
+    case .addressConnections: "address_connections"
+    case .addressRate: "address_rate"
+    case .handshakeTimeout: "handshake_timeout"
+    case .handshakeFailed: "handshake_failed"
+    case .headTimeout: "head_timeout"
+    case .rapidReset: "rapid_reset"
+    case .glitches: "glitches"
+    case .pingFlood: "ping_flood"
+    case .settingsFlood: "settings_flood"
+    case .windowUpdateFlood: "window_update_flood"
+    case .priorityFlood: "priority_flood"
+    case .emptyDataFlood: "empty_data_flood"
+    case .overhead: "overhead"
+    case .queuedFrames: "queued_frames"
+    case .slowReader: "slow_reader"
+    case .protocolError: "protocol_error"
+    case .connectionAge: "connection_age"
+    case .idle: "idle"
+    case .memory: "memory"
+    }
+  }
+}

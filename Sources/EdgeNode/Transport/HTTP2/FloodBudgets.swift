@@ -1,0 +1,141 @@
+// What a peer may ask of an HTTP/2 connection beyond its requests: frames that cost us more than they cost the sender.
+// Decisions only; the session asks before nghttp2 looks at a frame, and cuts the connection when a budget is used up.
+// The numbers and where they come from are in LIMITS.
+
+/// A number of events that may come at once, and again as time passes.
+struct EventBudget: BitwiseCopyable {
+  private let capacity: Int64
+  private let refillMicroseconds: Int64
+  /// The moment at which the budget will be whole again.
+  private var wholeAt: Int64 = 0
+
+  /// - Parameters:
+  ///   - capacity: events at once
+  ///   - window: microseconds in which a used-up budget becomes whole
+  init(_ capacity: Int, per window: Int64) {
+    self.capacity = Int64(max(1, capacity))
+    refillMicroseconds = max(1, window / Int64(max(1, capacity)))
+  }
+
+  /// - Returns: whether the event is within the budget
+  mutating func spend(now: Int64) -> Bool {
+    let next = max(now, wholeAt) + refillMicroseconds
+    guard next - now <= capacity * refillMicroseconds else { return false }
+    wholeAt = next
+    return true
+  }
+}
+
+/// A frame's header (RFC 9113, section 4.1).
+struct HTTP2FrameHeader: BitwiseCopyable {
+  let type: UInt8
+  let flags: UInt8
+  let length: Int
+  let streamID: Int32
+
+  static let data: UInt8 = 0
+  static let headers: UInt8 = 1
+  static let priority: UInt8 = 2
+  static let resetStream: UInt8 = 3
+  static let settings: UInt8 = 4
+  static let ping: UInt8 = 6
+  static let windowUpdate: UInt8 = 8
+  static let continuation: UInt8 = 9
+
+  var endsStream: Bool { flags & 1 != 0 && (type == Self.data || type == Self.headers) }
+}
+
+struct FloodBudgets: BitwiseCopyable {
+  private let windowUpdatesPerDataFrame: Int
+  private let priorityFramesPerStream: Int
+  private let emptyDataFrames: Int
+  private let overheadFactor: Int
+  private let overheadBytes: Int
+
+  private var pings: EventBudget
+  private var settings: EventBudget
+  private var resets: EventBudget
+  private var glitches: EventBudget
+  private var streams = 0
+  private var dataFramesSent = 0
+  private var windowUpdates = 0
+  private var priorityFrames = 0
+  private var emptyFramesInARow = 0
+  private var receivedBytes = 0
+  private var payloadBytes = 0
+
+  init(_ limits: HTTP2Limits) {
+    let minute: Int64 = 60_000_000
+    let window = Int64(limits.floodWindowSeconds) * 1_000_000
+    pings = EventBudget(limits.pingsPerMinute, per: minute)
+    settings = EventBudget(limits.settingsPerMinute, per: minute)
+    resets = EventBudget(limits.resetsBeforeData, per: window)
+    glitches = EventBudget(limits.glitches, per: window)
+    windowUpdatesPerDataFrame = limits.windowUpdatesPerDataFrame
+    priorityFramesPerStream = limits.priorityFramesPerStream
+    emptyDataFrames = limits.emptyDataFrames
+    overheadFactor = limits.overheadFactor
+    overheadBytes = limits.overheadBytes
+  }
+
+  /// A frame begins.
+  /// - Returns: the budget that it breaks
+  @inline(__always)
+  mutating func frameBegins(_ frame: HTTP2FrameHeader, now: Int64) -> ConnectionCut? {
+    receivedBytes &+= frame.length &+ 9
+    if frame.type == HTTP2FrameHeader.data || frame.type == HTTP2FrameHeader.headers {
+      payloadBytes &+= frame.length &+ 9
+      return carrierBegins(frame)
+    }
+    return controlBegins(frame, now: now)
+  }
+
+  private mutating func carrierBegins(_ frame: HTTP2FrameHeader) -> ConnectionCut? {
+    if frame.type == HTTP2FrameHeader.headers { streams &+= 1 }
+    guard frame.length == 0, !frame.endsStream else {
+      emptyFramesInARow = 0
+      return nil
+    }
+    emptyFramesInARow &+= 1
+    return emptyFramesInARow > emptyDataFrames ? .emptyDataFlood : nil
+  }
+
+  private mutating func controlBegins(_ frame: HTTP2FrameHeader, now: Int64) -> ConnectionCut? {
+    switch frame.type {
+    case HTTP2FrameHeader.ping:
+      if !pings.spend(now: now) { return .pingFlood }
+    case HTTP2FrameHeader.settings:
+      if !settings.spend(now: now) { return .settingsFlood }
+    case HTTP2FrameHeader.windowUpdate:
+      windowUpdates &+= 1
+      if windowUpdates > 1 &+ 2 &* (streams &+ windowUpdatesPerDataFrame &* dataFramesSent) {
+        return .windowUpdateFlood
+      }
+    case HTTP2FrameHeader.priority:
+      priorityFrames &+= 1
+      if priorityFrames > priorityFramesPerStream &* (1 &+ streams) { return .priorityFlood }
+    default: break
+    }
+    return receivedBytes > overheadFactor &* payloadBytes &+ overheadBytes ? .overhead : nil
+  }
+
+  /// We have sent a DATA frame.
+  @inline(__always)
+  mutating func dataSent(_ bytes: Int) {
+    dataFramesSent &+= 1
+    payloadBytes &+= bytes &+ 9
+  }
+
+  /// We have opened a stream (to an upstream).
+  mutating func streamOpened() { streams &+= 1 }
+
+  /// The peer has reset a stream on which nothing had been sent.
+  mutating func earlyReset(now: Int64) -> ConnectionCut? {
+    resets.spend(now: now) ? nil : .rapidReset
+  }
+
+  /// The peer has made us reset a stream, or broken a rule that costs it a stream.
+  mutating func slip(now: Int64) -> ConnectionCut? {
+    glitches.spend(now: now) ? nil : .glitches
+  }
+}
