@@ -4,7 +4,7 @@
 ONCE ?= 0
 export SWIFT_BACKTRACE = enable=no
 
-.PHONY: run test bench soak format lint clean
+.PHONY: run test bench soak fuzz format lint clean
 
 run: ## a whole fleet on this machine, until Ctrl-C (ONCE=1: until the first request is done)
 	@infra/setup run
@@ -22,6 +22,11 @@ soak: ## mixed traffic for SECONDS (600), and whether an edge's memory and descr
 	@infra/setup bench
 	@/usr/bin/python3 infra/build
 	@exec .strait/venv-clients/bin/python Tests/Benchmarks/soak.py $(SECONDS)
+
+fuzz: ## a search for inputs that break the parsers, SECONDS (60) each target
+	@infra/setup test
+	@/usr/bin/python3 infra/build
+	@infra/fuzz run $(or $(SECONDS),60)
 
 format: ## write every Swift file in the house's style
 	@infra/swift-files | xargs swift format --in-place

@@ -13,6 +13,13 @@ enum {
   KEPT_BYTES = 16 * 1024 * 1024,
 };
 
+// A sanitizer follows each block from malloc to free: where there is one, no block is kept.
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+enum { KEEPS_BLOCKS = 0 };
+#else
+enum { KEEPS_BLOCKS = 1 };
+#endif
+
 typedef struct block {
   struct block *next;
 } block;
@@ -25,7 +32,7 @@ static size_t list_of(size_t count) { return count <= 24 ? 1 : (count + 7) / GRA
 
 void *strait_pool_take(size_t count) {
   size_t list = list_of(count);
-  if (list >= LISTS) return malloc(count);
+  if (list >= LISTS || !KEEPS_BLOCKS) return malloc(count);
   block *first = lists[list];
   if (first == NULL) return malloc(list * GRAIN + 8);
   lists[list] = first->next;
@@ -34,7 +41,7 @@ void *strait_pool_take(size_t count) {
 }
 
 static void give(void *memory, size_t list) {
-  if (list >= LISTS || kept_bytes > KEPT_BYTES) {
+  if (list >= LISTS || kept_bytes > KEPT_BYTES || !KEEPS_BLOCKS) {
     free(memory);
     return;
   }

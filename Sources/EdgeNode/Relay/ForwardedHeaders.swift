@@ -4,7 +4,7 @@
 import Glibc
 import StraitProtocol
 
-enum ForwardedHeaders {
+package enum ForwardedHeaders {
   /// The head for an upstream.
   /// - Parameters:
   ///   - query: from the question mark on, or empty
@@ -19,10 +19,10 @@ enum ForwardedHeaders {
     head.append(.scheme, ":scheme", upstream.origin.isSecure ? "https" : "http")
     upstream.origin.authority.withUnsafeBytes { head.append(.authority, ":authority", $0) }
     appendPath(upstream, path, query, into: head)
-    let nominations = request.value(.connection)
+    let nominations = request.index(of: .connection)
     var index = 0
     while index < request.count {
-      if mayPass(request: request[index].name), !isNominated(request.nameBytes(index), nominations) {
+      if mayPass(request: request[index].name), !isNominated(index, in: request, from: nominations) {
         head.append(request[index].name, request.nameBytes(index), request.valueBytes(index))
       }
       index += 1
@@ -34,15 +34,15 @@ enum ForwardedHeaders {
 
   /// The fields of an upstream's answer that go on to the client.
   /// - Parameter keepsLength: the body goes on with the length that the upstream gave
-  static func appendAnswer(
+  package static func appendAnswer(
     _ answer: borrowing HeaderBlock, keepsLength: Bool, into head: borrowing HeaderBlock
   ) {
-    let nominations = answer.value(.connection)
+    let nominations = answer.index(of: .connection)
     var index = 0
     while index < answer.count {
       let name = answer[index].name
       if mayPass(answer: name) || (keepsLength && name == .contentLength),
-        !isNominated(answer.nameBytes(index), nominations)
+        !isNominated(index, in: answer, from: nominations)
       {
         head.append(name, answer.nameBytes(index), answer.valueBytes(index))
       }
@@ -64,13 +64,20 @@ enum ForwardedHeaders {
     }
   }
 
-  /// Whether `connection` names the field as one of this hop (RFC 9110, section 7.6.1).
+  /// Whether a `connection` field, of which there may be several, names the field as one of this hop (RFC 9110, section
+  /// 7.6.1).
+  /// - Parameter first: the first such field
   @inline(__always)
-  private static func isNominated(_ name: UnsafeRawBufferPointer, _ nominations: UnsafeRawBufferPointer?)
-    -> Bool
-  {
-    guard let nominations else { return false }
-    return isListed(name, nominations)
+  private static func isNominated(_ index: Int, in block: borrowing HeaderBlock, from first: Int?) -> Bool {
+    guard let first else { return false }
+    return isNamed(index, in: block, from: first)
+  }
+
+  private static func isNamed(_ index: Int, in block: borrowing HeaderBlock, from first: Int) -> Bool {
+    for other in first..<block.count where block[other].name == .connection {
+      if isListed(block.nameBytes(index), block.valueBytes(other)) { return true }
+    }
+    return false
   }
 
   private static func isListed(_ name: UnsafeRawBufferPointer, _ list: UnsafeRawBufferPointer) -> Bool {

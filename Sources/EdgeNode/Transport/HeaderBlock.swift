@@ -10,7 +10,8 @@ package enum HeaderName: UInt8, Sendable, BitwiseCopyable {
   case method, scheme, authority, path, status
   case acceptEncoding, altSvc, anthropicOrganizationID, anthropicVersion, authorization, connection
   case contentEncoding, contentLength
-  case contentType, cookie, date, expect, forwarded, host, keepAlive, openAIOrganization, proxyAuthenticate
+  case contentType, cookie, date, expect, forwarded, host, keepAlive, openAIOrganization, openAIProject,
+    proxyAuthenticate
   case proxyAuthorization, proxyConnection, requestID, retryAfter, server, setCookie, strictTransportSecurity,
     te
   case trailer, transferEncoding, upgrade, via, xAPIKey, xForwardedFor, xForwardedHost, xForwardedProto,
@@ -23,6 +24,11 @@ package enum HeaderName: UInt8, Sendable, BitwiseCopyable {
   }
 
   private static func recognise(_ name: UnsafeRawBufferPointer) -> HeaderName {
+    if name.first == UInt8(ascii: "x"), name.starts(with: "x-strait-") { return .xStrait }
+    return recogniseByLength(name)
+  }
+
+  private static func recogniseByLength(_ name: UnsafeRawBufferPointer) -> HeaderName {
     switch name.count {
     case 2: name.equals("te") ? .te : .other
     case 3: name.equals("via") ? .via : .other
@@ -53,7 +59,8 @@ package enum HeaderName: UInt8, Sendable, BitwiseCopyable {
     case 11: name.equals("retry-after") ? .retryAfter : .other
     case 12: name.equals("content-type") ? .contentType : name.equals("x-request-id") ? .xRequestID : .other
     case 13: name.equals("authorization") ? .authorization : .other
-    case 14: name.equals("content-length") ? .contentLength : .other
+    case 14:
+      name.equals("content-length") ? .contentLength : name.equals("openai-project") ? .openAIProject : .other
     case 15:
       name.equals("accept-encoding")
         ? .acceptEncoding : name.equals("x-forwarded-for") ? .xForwardedFor : .other
@@ -75,7 +82,6 @@ package enum HeaderName: UInt8, Sendable, BitwiseCopyable {
   }
 
   private static func recogniseLong(_ name: UnsafeRawBufferPointer) -> HeaderName {
-    if name.starts(with: "x-strait-") { return .xStrait }
     switch name.count {
     case 17:
       return name.equals("transfer-encoding")
