@@ -148,7 +148,7 @@ private struct EventVerdict: Equatable {
     }
     end = reader.finish(into: queue)
     out = bytes(of: queue)
-    if hasPlantedFault, reader.outputBytes > 40, pieces.count > 1 { out.removeLast() }
+    if hasPlantedFault, reader.outputBytes > 12, pieces.count > 1 { out.removeLast() }
     tokens = reader.tokens
     sawError = reader.sawError
     sawContent = reader.sawContent
