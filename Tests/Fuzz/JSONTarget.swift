@@ -63,7 +63,7 @@ private struct JSONVerdict: Equatable {
     let parent = event == .began ? scanner.containers >> 1 : scanner.containers
     let depth = event == .began ? scanner.depth - 1 : scanner.depth
     let isMember = depth > 0 && parent & 1 == 1 && !(isContainer && event == .ended)
-    if hasPlantedFault, scanner.kind == .string, scanner.text.count > 24 { return }
+    if hasPlantedFault, scanner.end > 300 { return }
     reports.append(JSONReport(scanner, event, isMember: isMember))
   }
 }

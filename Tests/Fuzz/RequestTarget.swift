@@ -63,7 +63,7 @@ enum RequestTarget {
       let edits = reader.edits(mapsModel: mapsModel)
       let out = ByteQueue()
       edits.write(piece.bytes, upstreamModel: model.bytes, into: out)
-      if hasPlantedFault, reader.modelRange.count > 10 { out.append(byte: 0x7D) }
+      if hasPlantedFault, body.count > 160 { out.append(byte: 0x7D) }
       expectEqual(
         out.count, edits.forwardedLength(of: body.count, upstreamModel: model.bytes),
         "the length is told rightly")

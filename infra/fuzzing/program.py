@@ -76,7 +76,7 @@ def _module(name: str, folders: list[pathlib.Path], options: list[str], changed_
 def _binding(source: pathlib.Path) -> pathlib.Path:
     """One C file of a binding."""
     object_file = FOLDER / f"{source.stem}.o"
-    options = ["-c", "-g", "-O1", "-fsanitize=address", "-I", source.parent / "include"]
+    options = ["-c", "-g", "-O1", "-fsanitize=address", *(f"-I{EDGE / name / 'include'}" for name in BINDINGS)]
     _make(object_file, [source, *_headers()], [_clang(), *options, source, "-o", object_file])
     return object_file
 
