@@ -4,7 +4,7 @@
 ONCE ?= 0
 export SWIFT_BACKTRACE = enable=no
 
-.PHONY: run test bench soak fuzz format lint clean
+.PHONY: run test bench bench-hostile soak fuzz format lint clean
 
 run: ## a whole fleet on this machine, until Ctrl-C (ONCE=1: until the first request is done)
 	@infra/setup run
@@ -17,6 +17,11 @@ bench: ## what an edge costs beside other proxies, into Tests/Benchmarks/README.
 	@infra/setup bench
 	@/usr/bin/python3 infra/build
 	@exec .strait/venv-clients/bin/python Tests/Benchmarks/bench.py --write
+
+bench-hostile: ## what attacks do to everybody else, into Tests/Benchmarks/README.md
+	@infra/setup bench
+	@/usr/bin/python3 infra/build
+	@exec .strait/venv-clients/bin/python Tests/Benchmarks/besieged.py --write
 
 soak: ## mixed traffic for SECONDS (600), and whether an edge's memory and descriptors drift
 	@infra/setup bench

@@ -16,7 +16,6 @@ from rig.gateway import LiteLLM
 from rows.row import DIRECT, STRAIT, Figure, Results, median
 
 KEPT = WORK / "bench" / "results.json"
-START, END = "<!-- results -->", "<!-- end of results -->"
 HEAD = [
     "| work | proxy | median (lowest–highest) | Strait ÷ it | to reach | reached |",
     "|---|---|--:|--:|---|---|",
@@ -88,10 +87,15 @@ def write(readme: pathlib.Path, taken: dict[str, Taken], ciphers: set[str]) -> N
         f"{' and '.join(sorted(ciphers))}, ECDSA P-256. Peers: "
         f"{', '.join(kind.version() for kind in (*peers.ALL, LiteLLM))}."
     )
-    text = readme.read_text()
-    head, _, rest = text.partition(START)
-    _, _, tail = rest.partition(END)
-    readme.write_text("\n".join([head + START, "", facts, "", *table(taken), "", END + tail]))
+    replace_section(readme, "results", [facts, "", *table(taken)])
+
+
+def replace_section(readme: pathlib.Path, name: str, lines: list[str]) -> None:
+    """Puts the lines where the last ones of that name were, between two comments."""
+    start, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+    head, _, rest = readme.read_text().partition(start)
+    _, _, tail = rest.partition(end)
+    readme.write_text("\n".join([head + start, "", *lines, "", end + tail]))
 
 
 def _occasions(taken: dict[str, Taken]) -> str:

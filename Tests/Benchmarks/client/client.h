@@ -19,6 +19,7 @@ typedef struct {
   const char *body;
   size_t body_length;
   int connections, streams, requests, rate, at_once;
+  int sources;      // addresses of 127.0.2.0/24 to come from; 0: none in particular
   int abort_after;  // events, after which a stream is reset; 0: none is
 } options;
 

@@ -155,12 +155,20 @@ void connections_prepare(const mode *mode) {
   if (asked.is_tls) prepare_tls();
 }
 
+static void come_from(int socket, int source) {
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000201 + (uint32_t)source)};
+  setsockopt(socket, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &(int){1}, sizeof(int));
+  if (bind(socket, (struct sockaddr *)&address, sizeof address) != 0) fail("cannot bind: %s", strerror(errno));
+}
+
 void connection_open(void) {
+  static int opened;
   connection *self = calloc(1, sizeof *self);
   if (self == NULL) abort();
   self->socket = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
   if (self->socket < 0) fail("no socket: %s", strerror(errno));
   setsockopt(self->socket, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+  if (asked.sources > 0) come_from(self->socket, opened++ % asked.sources);
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)asked.port)};
   inet_pton(AF_INET, asked.host, &address.sin_addr);
   if (connect(self->socket, (struct sockaddr *)&address, sizeof address) != 0 && errno != EINPROGRESS)

@@ -1,7 +1,7 @@
 // The command line.
 //
 //   client MODE --url URL --body FILE --key KEY [--answer WISH] [--connections N] [--streams N] [--requests N]
-//          [--rate N] [--at-once N] [--resume] [--abort-after N]
+//          [--rate N] [--at-once N] [--resume] [--abort-after N] [--sources N]
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -40,13 +40,20 @@ static void read_body(const char *path) {
 }
 
 static void read_options(int count, char **arguments) {
-  enum { URL, BODY, KEY, ANSWER, CONNECTIONS, STREAMS, REQUESTS, RATE, AT_ONCE, ABORT_AFTER, RESUME };
-  static const struct option known[] = {{"url", 1, NULL, URL},           {"body", 1, NULL, BODY},
-                                        {"key", 1, NULL, KEY},           {"answer", 1, NULL, ANSWER},
-                                        {"streams", 1, NULL, STREAMS},   {"connections", 1, NULL, CONNECTIONS},
-                                        {"requests", 1, NULL, REQUESTS}, {"rate", 1, NULL, RATE},
-                                        {"at-once", 1, NULL, AT_ONCE},   {"abort-after", 1, NULL, ABORT_AFTER},
-                                        {"resume", 0, NULL, RESUME},     {NULL, 0, NULL, 0}};
+  enum { URL, BODY, KEY, ANSWER, CONNECTIONS, STREAMS, REQUESTS, RATE, AT_ONCE, ABORT_AFTER, SOURCES, RESUME };
+  static const struct option known[] = {{"url", 1, NULL, URL},
+                                        {"body", 1, NULL, BODY},
+                                        {"key", 1, NULL, KEY},
+                                        {"answer", 1, NULL, ANSWER},
+                                        {"streams", 1, NULL, STREAMS},
+                                        {"connections", 1, NULL, CONNECTIONS},
+                                        {"requests", 1, NULL, REQUESTS},
+                                        {"rate", 1, NULL, RATE},
+                                        {"at-once", 1, NULL, AT_ONCE},
+                                        {"abort-after", 1, NULL, ABORT_AFTER},
+                                        {"sources", 1, NULL, SOURCES},
+                                        {"resume", 0, NULL, RESUME},
+                                        {NULL, 0, NULL, 0}};
   for (int option; (option = getopt_long(count, arguments, "", known, NULL)) != -1;) {
     switch (option) {
       case URL: read_url(optarg); break;
@@ -59,6 +66,7 @@ static void read_options(int count, char **arguments) {
       case RATE: asked.rate = atoi(optarg); break;
       case AT_ONCE: asked.at_once = atoi(optarg); break;
       case ABORT_AFTER: asked.abort_after = atoi(optarg); break;
+      case SOURCES: asked.sources = atoi(optarg); break;
       case RESUME: asked.resume = true; break;
       default: exit(64);
     }

@@ -28,11 +28,22 @@ static void send_waiting(void) {
   }
 }
 
+// Beyond the last arrival; what has no answer by then has failed.
+enum { PATIENCE_SECONDS = 30 };
+
+static uint64_t deadline(void) {
+  static uint64_t start;
+  if (start == 0) start = now();
+  return (began ? began + arrivals[asked.requests - 1] : start) + (uint64_t)PATIENCE_SECONDS * 1000000000;
+}
+
 static uint64_t tick(void) {
-  if (began == 0) return 0;
+  uint64_t end = deadline();
+  if (now() > end) loop_end();
+  if (began == 0) return end;
   while (arrived < asked.requests && began + arrivals[arrived] <= now()) arrived++;
   send_waiting();
-  return arrived < asked.requests ? began + arrivals[arrived] : 0;
+  return arrived < asked.requests ? began + arrivals[arrived] : end;
 }
 
 static void opened(connection *self) {
@@ -53,8 +64,8 @@ static void closed(connection *self, bool asked_to) {
   (void)asked_to;
   for (int index = 0; index < idle_count; index++)
     if (idle[index] == self) idle[index--] = idle[--idle_count];
-  opened_count--;
-  if (opened_count == 0) loop_end();
+  if (began == 0) fail("a connection was refused when %d of %d were open", opened_count, asked.connections);
+  if (--opened_count == 0) loop_end();
 }
 
 int run_paced(void) {

@@ -20,10 +20,28 @@ LIMITS = {
 """All of the load comes from one address."""
 
 
+MODELS = {
+    "bench": "bench",
+    "bench-http1": "bench-http1",
+    # What the hostile clients of the end-to-end tests ask for.
+    "scripted": "bench",
+    "scripted-http2": "bench-large",
+}
+
+
 class MeasuredEdge:
     name = "Strait"
 
-    def __init__(self, folder: pathlib.Path, upstream_url: str, core: int, keeps_control_plane=False):
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        upstream_url: str,
+        core: int,
+        *,
+        keeps_control_plane=False,
+        limits: dict | None = None,
+    ):
+        self._limits = LIMITS if limits is None else limits
         self._keeps_control_plane = keeps_control_plane
         self._core, self._upstream_url = core, upstream_url
         self._settings = {"workers": 1}
@@ -52,16 +70,21 @@ class MeasuredEdge:
         fleet.start_database()
         fleet.control_plane.start()
         fleet.catalogue.apply_regions()
-        versions = {"bench": "http2", "bench-http1": "http1"}
-        fleet.catalogue.add_upstreams(
-            [Upstream(name, REGION, self._upstream_url, version) for name, version in versions.items()]
+        upstreams = [
+            Upstream("bench", REGION, self._upstream_url, "http2"),
+            Upstream("bench-http1", REGION, self._upstream_url, "http1"),
+            Upstream("bench-large", REGION, f"{self._upstream_url}/large", "http2"),
+        ]
+        fleet.catalogue.add_upstreams(upstreams)
+        fleet.catalogue.add_offers(
+            [Offer(model, upstream, "openai", "0.15", "0.60") for model, upstream in MODELS.items()]
         )
-        fleet.catalogue.add_offers([Offer(name, name, "openai", "0.15", "0.60") for name in versions])
         fleet.catalogue.ensure_team("bench")
         self.key = fleet.catalogue.ensure_key("bench", fleet.folder / "bench-key.txt")
-        self._settings["limits"] = self._known_limits()
+        if known := self._known_limits():
+            self._settings["limits"] = known
         fleet.start_edges()
-        fleet.wait_for_configuration(self.key, set(versions))
+        fleet.wait_for_configuration(self.key, set(MODELS))
         if not self._keeps_control_plane:
             fleet.control_plane.child.stop()
             fleet.postgres.child.stop()
@@ -87,11 +110,12 @@ class MeasuredEdge:
     def _known_limits(self) -> dict:
         """Those that the program at hand knows."""
         known = {}
-        for name, value in LIMITS.items():
+        for name, value in self._limits.items():
             self._settings["limits"] = {**known, name: value}
             file = self._edge.folder / "check.yaml"
             write_private(file, yaml(self._edge.configuration()))
             check = [program("edge-node"), "--config", file, "--check"]
             if subprocess.run(check, capture_output=True).returncode == 0:
                 known[name] = value
+        self._settings.pop("limits", None)
         return known

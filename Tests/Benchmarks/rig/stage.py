@@ -18,10 +18,10 @@ PROXY_CORE, LOAD_CORE = 0, 1
 
 
 class Stage:
-    def __init__(self, keeps_control_plane=False):
+    def __init__(self, **edge_options):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="strait-bench-"))
         self.upstream = Upstream(self.folder / "upstream", free_port(), LOAD_CORE)
-        self.edge = MeasuredEdge(self.folder / "fleet", self.upstream.url, PROXY_CORE, keeps_control_plane)
+        self.edge = MeasuredEdge(self.folder / "fleet", self.upstream.url, PROXY_CORE, **edge_options)
         self.requests = content.write_requests(self.folder / "requests")
         self.load = Load(native.build("client", self.folder), LOAD_CORE)
         self._subjects = {}

@@ -46,6 +46,10 @@ bool answer_choose(answer *self, const char *wish) {
   return *wish == 0 || strcmp(wish, self->body->name) == 0;
 }
 
+const char *answer_wish_of_path(const char *path, size_t length) {
+  return length > 7 && memcmp(path, "/large/", 7) == 0 ? large.name : "";
+}
+
 const char *answer_type(const answer *self) {
   return self->body ? "application/json" : "text/event-stream; charset=utf-8";
 }

@@ -28,7 +28,9 @@ static bool begin_exchange(connection *self) {
   if (opened == NULL) abort();
   opened->owner = self;
   self->head_sent = false;
-  return answer_choose(&opened->answer, value_of(self, "\r\nx-answer:", text, sizeof text));
+  const char *wish = value_of(self, "\r\nx-answer:", text, sizeof text), *path = strchr(self->head, ' ');
+  if (*wish == 0 && path) wish = answer_wish_of_path(path + 1, strlen(path + 1));
+  return answer_choose(&opened->answer, wish);
 }
 
 // Takes a head's bytes up to its empty line, and the bytes after it as the body's.

@@ -50,11 +50,13 @@ static int on_begin(nghttp2_session *session, const nghttp2_frame *frame, void *
 
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_length,
                      const uint8_t *value, size_t value_length, uint8_t flags, void *user) {
+  exchange *self = exchange_of(session, frame->hd.stream_id);
+  if (name_length == 5 && memcmp(name, ":path", 5) == 0)
+    answer_choose(&self->answer, answer_wish_of_path((const char *)value, value_length));
   if (name_length != 8 || memcmp(name, "x-answer", 8) != 0 || value_length >= ANSWER_NAME_BYTES) return 0;
   char wish[ANSWER_NAME_BYTES] = {0};
   memcpy(wish, value, value_length);
-  bool known = answer_choose(&exchange_of(session, frame->hd.stream_id)->answer, wish);
-  return known ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+  return answer_choose(&self->answer, wish) ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user) {

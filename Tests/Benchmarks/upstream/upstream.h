@@ -1,10 +1,10 @@
 // An upstream that costs next to nothing: one thread, epoll and nghttp2, HTTP/2 and HTTP/1.1 without TLS on one port.
 // It answers POST requests once they have ended, as their header `x-answer` asks:
 //
-//   NAME           the JSON body in the file NAME.json; without the header it is small.json
-//   events N MS    N times the event in the file event.txt, one every MS milliseconds, then last.txt
-//   cut N MS       the same, but broken off where last.txt should come; for N = 0 before the head
-//   status N       the small body under this status
+//   NAME           the JSON body in the file NAME.json; without the header it is small.json, or large.json below
+//   /large/ events N MS    N times the event in the file event.txt, one every MS milliseconds, then last.txt cut N MS
+//   the same, but broken off where last.txt should come; for N = 0 before the head status N       the small body under
+//   this status
 #pragma once
 
 #include <nghttp2/nghttp2.h>
@@ -63,6 +63,7 @@ struct connection {
 // answers.c
 void answers_load(const char *folder);
 bool answer_choose(answer *self, const char *wish);
+const char *answer_wish_of_path(const char *path, size_t length);
 const char *answer_type(const answer *self);
 bool answer_is_whole(const answer *self);
 bool answer_is_over(const answer *self);  // whole, or broken off

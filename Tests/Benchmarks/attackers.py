@@ -1,0 +1,82 @@
+"""Attacks an edge from connections of its own until standard input ends. The attackers are those of the end-to-end
+tests. All come from one address, as from one machine, and each begins again when it was cut. What has become of them is told
+on standard output, a line of JSON now and then.
+
+usage: attackers.py HOST PORT CA_FILE KEY GROUP NUMBER ATTACKERS      NUMBER: of the attack in the group, or `all`
+"""
+
+import json
+import os
+import pathlib
+import select
+import ssl
+import sys
+import threading
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "EndToEnd"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "infra"))
+
+from hostile import blocks, floods, handshakes, malformed, readers  # noqa: E402
+from hostile.connection import Target  # noqa: E402
+
+SOURCE = "127.0.3.1"
+PAUSE_SECONDS = 0.02
+"""Between two attacks of one attacker: an address may open so many connections a second and no more."""
+TELLING_SECONDS = 0.2
+ATTACKS = {
+    "rapid resets": floods.RAPID_RESETS,
+    "provoked resets": floods.PROVOKED_RESETS,
+    "empty frames": floods.EMPTY_FRAMES,
+    "continuation floods": blocks.CONTINUATION_FLOODS,
+    "header drips": blocks.HEADER_DRIPS,
+    "header bombs": blocks.HEADER_BOMBS,
+    "peers that never read": readers.NEVER_READS,
+    "drip readers": readers.DRIP_READERS,
+    "half-open handshakes": handshakes.HALF_OPEN,
+    "no handshakes": handshakes.GARBAGE,
+    "malformed": malformed.MALFORMED,
+}
+IN_TURN = {"no handshakes", "malformed"}
+"""Groups of many that end at once: one attack, in which each connection is the next of them."""
+
+
+class Attack:
+    def __init__(self, target: Target, kinds: list):
+        self._target, self._kinds = target, kinds
+        self._counting = threading.Lock()
+        self.begun = self.cut = self.refused = 0
+
+    def go_on(self, number: int) -> None:
+        while True:
+            kind = self._kinds[number % len(self._kinds)]
+            number += 1
+            with self._counting:
+                self.begun += 1
+            try:
+                cut, refused = kind(self._target, SOURCE).cut, False
+            except Exception:  # noqa: BLE001  what an attacker meets is its own affair
+                cut, refused = False, True
+            with self._counting:
+                self.cut += cut
+                self.refused += refused
+            time.sleep(PAUSE_SECONDS)
+
+
+def main() -> None:
+    host, port, authority, key, group, number, attackers = sys.argv[1:]
+    trust = ssl.create_default_context(cafile=authority)
+    trust.set_alpn_protocols(["h2"])
+    kinds = ATTACKS[group] if number == "all" else [ATTACKS[group][int(number)]]
+    attack = Attack(Target(host, int(port), trust, key), kinds)
+    # Only where nothing else wants to run: the victims and their upstream share the core.
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    for index in range(int(attackers)):
+        threading.Thread(target=attack.go_on, args=(index,), daemon=True).start()
+    while not select.select([sys.stdin], [], [], TELLING_SECONDS)[0]:
+        print(json.dumps({"begun": attack.begun, "cut": attack.cut, "refused": attack.refused}), flush=True)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
