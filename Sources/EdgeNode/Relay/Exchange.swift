@@ -76,6 +76,10 @@ final class Exchange: RelayedStream {
 
   // MARK: Head
 
+  override func requestHeadCutOff() {
+    worker.counters.add(outcome: EdgeFault.headTooLarge.counterIndex)
+  }
+
   override func requestHeadReceived(endsRequest: Bool) {
     worker.counters.add(.requests)
     clientProtocol = client?.clientProtocol == .http1 ? .http1 : .http2
@@ -257,8 +261,7 @@ final class Exchange: RelayedStream {
       if now - lastProgress > limits.firstByteMicroseconds { timeOut(.upstreamTimeout) }
     case .answering:
       if !pace.isEnough(worker.slowReader, now: now) {
-        worker.connectionCut(.slowReader)
-        client?.abort(self)
+        client?.abortSlowReader(self)
       } else if answerBody.isEmpty, !answerEnded, now - lastProgress > limits.chunkGapMicroseconds {
         timeOut(.upstreamTimeout)
       }

@@ -191,8 +191,7 @@ final class Worker: RequestReceiver, ConnectionOwner {
     switch reason {
     case .handshakeTimeout: counters.add(cut: .handshakeTimeout)
     case .handshakeFailed: counters.add(cut: .handshakeFailed)
-    case .cut(let cut): counters.add(cut: cut)
-    case .connectFailed, .peerClosed, .failed, .closedHere: break
+    case .connectFailed, .peerClosed, .failed, .closedHere, .cut: break
     }
     let last = connections.removeLast()
     if connection.slot < connections.count {

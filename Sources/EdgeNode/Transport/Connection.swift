@@ -29,6 +29,8 @@ class Session {
 protocol ConnectionOwner: AnyObject {
   /// The transport is ready; what is to be spoken on it?
   func connectionOpened(_ connection: Connection, negotiated: TLSSession.NegotiatedProtocol) -> Session?
+  /// The connection is to end for what the peer did or did not do; its last words may still be on the way.
+  func connectionCut(_ reason: ConnectionCut)
   /// Called once, after the session has been told.
   func connectionClosed(_ connection: Connection, reason: ConnectionEnd)
 }
@@ -72,8 +74,8 @@ final class Connection: EventSource {
   let loop: EventLoop
   private(set) var session: Session?
   var isDirty = false
-  /// When the peer last took or gave bytes, monotonic microseconds.
-  private(set) var lastActivity: Int64
+  /// When the peer last gave bytes, monotonic microseconds.
+  private(set) var lastReceivedAt: Int64
   private(set) var bytesReceived: UInt64 = 0
   private(set) var bytesSent: UInt64 = 0
   /// Where the owner keeps it in its list.
@@ -94,7 +96,6 @@ final class Connection: EventSource {
   private let openedAt: Int64
   private let handshakeTimeoutMicroseconds: Int64
   private var closingSince: Int64 = 0
-  private var closingReason = ConnectionEnd.closedHere
   private var lingeredBytes = 0
   private var pace = ReadingPace()
 
@@ -112,7 +113,7 @@ final class Connection: EventSource {
     phase = connecting ? .connecting : .handshaking
     self.tls = tls
     interest = connecting ? EPOLLOUT.rawValue : EPOLLIN.rawValue
-    lastActivity = loop.now
+    lastReceivedAt = loop.now
     openedAt = loop.now
     super.init()
     do {
@@ -152,7 +153,7 @@ final class Connection: EventSource {
     guard phase == .open else { return }
     phase = .closing
     closingSince = loop.now
-    closingReason = reason
+    if case .cut(let cut) = reason { owner.connectionCut(cut) }
     pauseReading()
     loop.needsFlush(self)
   }
@@ -165,6 +166,7 @@ final class Connection: EventSource {
     Glibc.close(descriptor)
     unsent.release()
     loop.keepUntilTurnEnds(self)
+    if case .cut(let cut) = reason { owner.connectionCut(cut) }
     session?.connectionClosed()
     owner.connectionClosed(self, reason: reason)
     // The session holds the connection; the turn's callers may still be in it.
@@ -179,10 +181,10 @@ final class Connection: EventSource {
       return
     }
     if phase == .lingering {
-      if now - closingSince > Self.lingerMicroseconds { close(closingReason) }
+      if now - closingSince > Self.lingerMicroseconds { close() }
       return
     }
-    if phase == .closing, now - closingSince > Self.closingMicroseconds { return close(closingReason) }
+    if phase == .closing, now - closingSince > Self.closingMicroseconds { return close() }
     if let slowReader, !pace.isEnough(slowReader, now: now) { return close(.cut(.slowReader)) }
     session?.sweep(now: now)
   }
@@ -221,10 +223,10 @@ final class Connection: EventSource {
     }
     if phase == .lingering {
       lingeredBytes += count
-      if lingeredBytes > Self.lingerBytes { close(closingReason) }
+      if lingeredBytes > Self.lingerBytes { close() }
       return
     }
-    lastActivity = loop.now
+    lastReceivedAt = loop.now
     bytesReceived &+= UInt64(count)
     let bytes = UnsafeRawBufferPointer(rebasing: space[..<count])
     guard tls != nil else {
@@ -280,7 +282,7 @@ final class Connection: EventSource {
 
   private func peerEnded() {
     guard phase == .open, let session else {
-      close(phase == .lingering ? closingReason : .peerClosed)
+      close(.peerClosed)
       return
     }
     // Reading on would report the end over and over.
@@ -350,7 +352,6 @@ final class Connection: EventSource {
       }
     } else {
       bytesSent &+= UInt64(count)
-      lastActivity = loop.now
       if count == bytes.count { return true }
     }
     unsent.append(UnsafeRawBufferPointer(rebasing: bytes[max(0, count)...]))
@@ -367,7 +368,6 @@ final class Connection: EventSource {
       return false
     }
     bytesSent &+= UInt64(count)
-    lastActivity = loop.now
     unsent.consume(count)
     guard unsent.isEmpty else {
       pace.took(count, now: loop.now)

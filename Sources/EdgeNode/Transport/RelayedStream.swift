@@ -80,6 +80,8 @@ class RelayedStream {
 
   // MARK: What the client's session reports
 
+  /// The head went so far beyond the limits that the stream is reset unanswered.
+  func requestHeadCutOff() {}
   func requestHeadReceived(endsRequest: Bool) { preconditionFailure("overridden") }
   /// Called while the session parses: copies what it needs and calls no session.
   func requestBodyReceived(_ bytes: UnsafeRawBufferPointer) { preconditionFailure("overridden") }
@@ -131,6 +133,8 @@ protocol ClientSide: AnyObject {
   func wake(_ stream: RelayedStream)
   /// Breaks the answer off so that the client cannot take it for whole.
   func abort(_ stream: RelayedStream)
+  /// As `abort`, for a client that does not take its answer.
+  func abortSlowReader(_ stream: RelayedStream)
   /// The answer is whole although the request is not: the client need not send the rest.
   func stopRequest(_ stream: RelayedStream)
   /// The relay has taken `count` bytes of the request's body: the client may send as many more.

@@ -235,6 +235,8 @@ final class UpstreamPool: ConnectionOwner {
     if waiting.isEmpty { idle.append(session) } else { session.start(waiting.removeFirst()) }
   }
 
+  func connectionCut(_ reason: ConnectionCut) {}
+
   func connectionClosed(_ connection: Connection, reason: ConnectionEnd) {
     let last = connections.removeLast()
     if connection.slot < connections.count {

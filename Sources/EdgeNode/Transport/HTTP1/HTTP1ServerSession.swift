@@ -202,7 +202,8 @@ final class HTTP1ServerSession: Session, ClientSide {
     discarded = 0
     idleSince = connection.loop.now
     headBeganAt = connection.loop.now
-    connection.resumeReading()
+    // Requests that wait are answered before more are read.
+    if input.count <= limits.pipelinedBytes { connection.resumeReading() }
   }
 
   /// An answer to what is not a request that the relay could know.
@@ -228,6 +229,10 @@ final class HTTP1ServerSession: Session, ClientSide {
 
   func abort(_ stream: RelayedStream) {
     connection.close()
+  }
+
+  func abortSlowReader(_ stream: RelayedStream) {
+    connection.close(.cut(.slowReader))
   }
 
   func stopRequest(_ stream: RelayedStream) {}

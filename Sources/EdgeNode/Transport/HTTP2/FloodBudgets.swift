@@ -42,7 +42,8 @@ struct HTTP2FrameHeader: BitwiseCopyable {
   static let windowUpdate: UInt8 = 8
   static let continuation: UInt8 = 9
 
-  var endsStream: Bool { flags & 1 != 0 && (type == Self.data || type == Self.headers) }
+  /// Of SETTINGS and PING.
+  var isAcknowledgement: Bool { flags & 1 != 0 }
 }
 
 struct FloodBudgets: BitwiseCopyable {
@@ -85,14 +86,17 @@ struct FloodBudgets: BitwiseCopyable {
     receivedBytes &+= frame.length &+ 9
     if frame.type == HTTP2FrameHeader.data || frame.type == HTTP2FrameHeader.headers {
       payloadBytes &+= frame.length &+ 9
-      return carrierBegins(frame)
+      if frame.type == HTTP2FrameHeader.headers { streams &+= 1 }
+      return nil
     }
     return controlBegins(frame, now: now)
   }
 
-  private mutating func carrierBegins(_ frame: HTTP2FrameHeader) -> ConnectionCut? {
-    if frame.type == HTTP2FrameHeader.headers { streams &+= 1 }
-    guard frame.length == 0, !frame.endsStream else {
+  /// A DATA frame is whole.
+  /// - Parameter bytes: without padding
+  @inline(__always)
+  mutating func dataReceived(_ bytes: Int, ends: Bool) -> ConnectionCut? {
+    guard bytes == 0, !ends else {
       emptyFramesInARow = 0
       return nil
     }
@@ -104,7 +108,7 @@ struct FloodBudgets: BitwiseCopyable {
     switch frame.type {
     case HTTP2FrameHeader.ping:
       if !pings.spend(now: now) { return .pingFlood }
-    case HTTP2FrameHeader.settings:
+    case HTTP2FrameHeader.settings where !frame.isAcknowledgement:
       if !settings.spend(now: now) { return .settingsFlood }
     case HTTP2FrameHeader.windowUpdate:
       windowUpdates &+= 1

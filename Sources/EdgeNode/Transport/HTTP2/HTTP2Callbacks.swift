@@ -127,11 +127,16 @@ enum HTTP2Callbacks {
   private static func frameReceived(_ session: HTTP2Session, _ frame: UnsafePointer<nghttp2_frame>) -> Bool {
     let header = frame.pointee.hd
     if header.type == UInt8(NGHTTP2_GOAWAY.rawValue) { session.goawayReceived() }
+    let ends = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
+    if header.type == UInt8(NGHTTP2_DATA.rawValue),
+      !session.countData(header.length - strait_nghttp2_padding(frame), ends: ends)
+    {
+      return false
+    }
     guard let stream = session.stream(header.stream_id) else { return true }
     if header.type == UInt8(NGHTTP2_RST_STREAM.rawValue) {
       return stream._withUnsafeGuaranteedRef { session.resetReceived($0) }
     }
-    let ends = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
     stream._withUnsafeGuaranteedRef {
       if header.type == UInt8(NGHTTP2_DATA.rawValue) {
         if ends { session.note(.end, $0) }

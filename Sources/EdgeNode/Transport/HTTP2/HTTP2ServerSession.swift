@@ -73,6 +73,7 @@ final class HTTP2ServerSession: HTTP2Session, ClientSide {
       stream.requestHeadExcess += name.count + value.count + 32
       guard stream.requestHeadExcess > 3 * limits.headerListBytes else { return true }
       countSlip()
+      stream.requestHeadCutOff()
       return false
     }
     stream.request.append(name, value)
@@ -144,6 +145,17 @@ final class HTTP2ServerSession: HTTP2Session, ClientSide {
 
   func abort(_ stream: RelayedStream) {
     reset(stream.clientStreamID, NGHTTP2_INTERNAL_ERROR)
+  }
+
+  func abortSlowReader(_ stream: RelayedStream) {
+    let silence = connection.slowReader?.silenceMicroseconds ?? .max
+    if connection.loop.now - connection.lastReceivedAt > silence {
+      // It does not only leave this stream unread: nothing at all has come from it.
+      connection.close(.cut(.slowReader))
+    } else {
+      receiver.connectionCut(.slowReader)
+      reset(stream.clientStreamID, NGHTTP2_ENHANCE_YOUR_CALM)
+    }
   }
 
   func stopRequest(_ stream: RelayedStream) {

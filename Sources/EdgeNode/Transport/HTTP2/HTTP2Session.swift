@@ -212,9 +212,20 @@ class HTTP2Session: Session {
   /// - Returns: whether the peer may go on
   final func frameBegins(_ frame: HTTP2FrameHeader) -> Bool {
     hasReceivedFrame = true
-    // A frame that begins is not part of a head, so the head before it is whole.
-    headBeganAt = frame.type == HTTP2FrameHeader.headers ? connection.loop.now : 0
+    // A frame that does not go on with a head has none before it that is not whole.
+    switch frame.type {
+    case HTTP2FrameHeader.headers: headBeganAt = connection.loop.now
+    case HTTP2FrameHeader.continuation: break
+    default: headBeganAt = 0
+    }
     guard let reason = budgets.frameBegins(frame, now: connection.loop.now) else { return true }
+    cut(reason)
+    return false
+  }
+
+  /// - Returns: whether the peer may go on
+  final func countData(_ bytes: Int, ends: Bool) -> Bool {
+    guard let reason = budgets.dataReceived(bytes, ends: ends) else { return true }
     cut(reason)
     return false
   }
