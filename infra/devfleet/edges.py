@@ -11,6 +11,9 @@ from .control_plane import ControlPlane, answers
 from .processes import Child, wait_until
 from .workplace import program, write_private, yaml
 
+# Every client of a development fleet has the same address.
+ONE_ADDRESS = {"connections_per_address": 100_000, "new_connections_per_address_per_second": 100_000}
+
 
 class Edge:
     def __init__(
@@ -54,6 +57,7 @@ class Edge:
                 "authority_file": self._control_plane.authority_file,
             },
             **self._settings,
+            "limits": {**ONE_ADDRESS, **self._settings.get("limits", {})},
         }
 
     @property

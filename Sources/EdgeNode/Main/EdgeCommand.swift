@@ -46,6 +46,7 @@ struct EdgeCommand: AsyncParsableCommand {
       return
     }
     keepMemoryToItself()
+    strait_return_freed_memory()
     LoggingSystem.bootstrap(StreamLogHandler.standardError)
     do {
       try await EdgeProcess(file: file, joinToken: joinToken, logger: Logger(label: "edge-node")).run(

@@ -77,10 +77,13 @@ final class AdminPort: RequestReceiver, ConnectionOwner {
   init(address: SocketAddress, facts: AdminFacts, loop: EventLoop) throws {
     self.loop = loop
     self.facts = facts
-    listener = try Listener(address: address, loop: loop) { [unowned self] in accept($0) }
+    listener = try Listener(
+      descriptor: try address.listen(), loop: loop, turnedAway: {},
+      accepted: { [unowned self] descriptor, _ in accept(descriptor) })
   }
 
   func sweep(now: Int64) {
+    listener?.sweep()
     for connection in Array(connections) { connection.sweep(now: now) }
   }
 

@@ -1,5 +1,6 @@
 // The workers of one process as a whole: started, given configurations, drained and stopped together.
 
+import CLinux
 import Glibc
 import StraitProtocol
 import Synchronization
@@ -15,6 +16,8 @@ package final class Edge: Sendable {
   private let sink: any UsageSink
   private let handles: [WorkerHandle]
   private let state: Mutex<State>
+  private let gate: ConnectionGate
+  private let overload: Overload
   private let extraGauges: @Sendable () -> [(name: String, value: Double)]
 
   /// - Parameter gauges: values for `/metrics` that the data path does not know
@@ -25,14 +28,28 @@ package final class Edge: Sendable {
     self.settings = settings
     self.sink = sink
     extraGauges = gauges
+    let limits = settings.limits
+    gate = ConnectionGate(
+      limit: limits.connections ?? Self.connectionLimit(descriptors: strait_raise_descriptor_limit()),
+      perAddress: limits.connectionsPerAddress,
+      newPerAddressPerSecond: limits.newConnectionsPerAddressPerSecond)
+    overload = Overload(
+      MemoryPressure(
+        limitBytes: limits.memoryBytes ?? MemoryLimit.ofProcess, drainPercent: limits.memoryDrainPercent,
+        refusePercent: limits.memoryRefusePercent, resetPercent: limits.memoryResetPercent))
     handles = try (0..<max(1, settings.workers)).map { _ in try WorkerHandle() }
     state = Mutex(State(tables: tables))
+  }
+
+  /// A little below half, because each client may have an upstream's connection, and files need descriptors too.
+  private static func connectionLimit(descriptors: Int) -> Int {
+    max(16, descriptors / 2 - 64)
   }
 
   /// Binds all listeners and starts the workers' threads.
   /// - Throws: `SystemCallError` when an address cannot be listened on; nothing runs then
   package func start(tls: TLSContext) throws {
-    let resolver = try Resolver()
+    let shared = SharedParts(resolver: try Resolver(), gate: gate, overload: overload)
     let admin = adminFacts
     let tables = state.withLock { $0.tables }
     for (index, handle) in handles.enumerated() {
@@ -41,7 +58,8 @@ package final class Edge: Sendable {
       let thread = WorkerThread(name: "worker-\(index)") { [self] in
         do {
           let worker = try Worker(
-            settings: settings, handle: handle, tls: tls, policy: tables, sink: sink, resolver: resolver)
+            settings: settings, handle: handle, tls: tls, policy: tables, sink: sink, shared: shared,
+            watchesMemory: index == 0)
           if index == 0 { try worker.serveAdmin(settings.adminListen, admin) }
           state.withLock { $0.running += 1 }
           ready.open()
@@ -102,7 +120,12 @@ package final class Edge: Sendable {
     AdminFacts(
       isReady: { [self] in version > 0 },
       metrics: { [self] in
-        let own = [("strait_edge_configuration_version", Double(version))]
+        let own = [
+          ("strait_edge_configuration_version", Double(version)),
+          ("strait_edge_memory_bytes", Double(overload.usedBytes)),
+          ("strait_edge_memory_limit_bytes", Double(overload.limitBytes)),
+          ("strait_edge_memory_level", Double(overload.level.rawValue)),
+        ]
         return Metrics.text(handles.map(\.counters), gauges: own + extraGauges())
       })
   }

@@ -91,6 +91,7 @@ final class Exchange: RelayedStream {
     }
     let target = RequestTarget(path)
     if let target { endpoint = target.endpoint }
+    if worker.refusesRequests { return refuse(.overloaded) }
     let isModels = target?.endpoint == .models
     if isModels, asksAnthropic { endpoint = .messages }
     guard identify() else { return }

@@ -1,9 +1,17 @@
 // One core's share of the edge: a loop, its listener, its clients, its exchanges and its connections to upstreams.
 // Nothing in it is shared; other threads talk to it through its `WorkerHandle`.
 
+import CLinux
 import Glibc
 import StraitProtocol
 import Synchronization
+
+/// What the workers of a process share.
+struct SharedParts: Sendable {
+  let resolver: Resolver
+  let gate: ConnectionGate
+  let overload: Overload
+}
 
 /// The part of a worker that other threads may hold.
 final class WorkerHandle: Sendable {
@@ -30,6 +38,11 @@ final class WorkerHandle: Sendable {
 }
 
 final class Worker: RequestReceiver, ConnectionOwner {
+  /// A client that comes while the edge drains has this long to begin its request.
+  private static let drainGraceMicroseconds: Int64 = 1_000_000
+  /// A stream that holds less is not worth resetting.
+  private static let resetFloorBytes = 4096
+
   let loop: EventLoop
   let handle: WorkerHandle
   let counters: Counters
@@ -40,7 +53,13 @@ final class Worker: RequestReceiver, ConnectionOwner {
   private(set) var policy: PolicyTables
   var random = FastRandom()
 
+  /// Memory is short: requests are refused.
+  private(set) var refusesRequests = false
+
   private let resolver: Resolver
+  private let gate: ConnectionGate
+  private let overload: Overload
+  private let watchesMemory: Bool
   private var tls: TLSContext
   private var listener: Listener?
   private var admin: AdminPort?
@@ -48,14 +67,14 @@ final class Worker: RequestReceiver, ConnectionOwner {
   /// In the order of the policy's upstreams.
   private var poolsByIndex = ContiguousArray<UpstreamPool>()
   private var retiredPools = [UpstreamPool]()
-  private var connections = ContiguousArray<Connection>()
+  private var clients = ClientList()
   private var exchanges = ContiguousArray<Exchange>()
   private var drainsAt: Int64?
   private var stopsAt: Int64 = .max
 
   init(
     settings: EdgeSettings, handle: WorkerHandle, tls: TLSContext, policy: PolicyTables, sink: any UsageSink,
-    resolver: Resolver
+    shared: SharedParts, watchesMemory: Bool
   ) throws {
     self.settings = settings
     limits = settings.limits
@@ -63,7 +82,10 @@ final class Worker: RequestReceiver, ConnectionOwner {
     self.tls = tls
     self.policy = policy
     self.sink = sink
-    self.resolver = resolver
+    resolver = shared.resolver
+    gate = shared.gate
+    overload = shared.overload
+    self.watchesMemory = watchesMemory
     counters = handle.counters
     edgeName = Array(settings.edgeName.utf8)
     loop = try EventLoop(waker: handle.waker)
@@ -72,7 +94,10 @@ final class Worker: RequestReceiver, ConnectionOwner {
       for job in handle.takeJobs() { job(self) }
     }
     loop.onSweep = { [unowned self] in sweep() }
-    listener = try Listener(address: settings.listen, loop: loop) { [unowned self] in accept($0) }
+    listener = try Listener(
+      descriptor: try settings.listen.listen(), loop: loop,
+      turnedAway: { [unowned self] in turnedAway(.tooManyConnections) },
+      accepted: { [unowned self] in accept($0, from: $1) })
   }
 
   func run() {
@@ -148,31 +173,46 @@ final class Worker: RequestReceiver, ConnectionOwner {
 
   // MARK: Connections
 
-  private func accept(_ descriptor: Int32) {
-    guard connections.count < limits.connections ?? 16_384,
-      let session = TLSSession(server: tls, loop: loop.buffers)
-    else {
-      counters.add(.connectionsRefused)
-      close(descriptor)
+  private func accept(_ descriptor: Int32, from address: ClientAddress) {
+    if let reason = gate.admit(address, now: loop.now) {
+      strait_reset(descriptor)
+      turnedAway(reason)
       return
     }
-    counters.add(.connectionsAccepted)
+    guard let session = TLSSession(server: tls, loop: loop.buffers) else {
+      gate.leave(address)
+      strait_reset(descriptor)
+      turnedAway(.memory)
+      return
+    }
     do {
       let connection = try Connection(
         descriptor: descriptor, connecting: false, tls: session, loop: loop, owner: self,
         handshakeTimeoutMicroseconds: limits.handshakeMicroseconds)
       connection.slowReader = slowReader
-      connection.slot = connections.count
-      connections.append(connection)
-      counters.set(.connectionsOpen, connections.count)
+      clients.add(Client(connection: connection, address: address, retiresAt: retirement()))
+      counters.add(.connectionsAccepted)
+      counters.set(.connectionsOpen, clients.count)
     } catch {
-      counters.add(.connectionsRefused)
+      // It has closed its socket itself.
+      gate.leave(address)
+      turnedAway(.memory)
     }
   }
 
-  func connectionOpened(
-    _ connection: Connection, negotiated: TLSSession.NegotiatedProtocol
-  ) -> Session? {
+  private func turnedAway(_ reason: ConnectionCut) {
+    counters.add(.connectionsRefused)
+    counters.add(cut: reason)
+  }
+
+  /// When a connection made now has reached its age. Who comes during a drain gets one answer.
+  private func retirement() -> Int64 {
+    if drainsAt != nil { return loop.now + Self.drainGraceMicroseconds }
+    let age = limits.connectionAgeMicroseconds
+    return loop.now + age + Int64.random(in: -age / 5...age / 5, using: &random)
+  }
+
+  func connectionOpened(_ connection: Connection, negotiated: TLSSession.NegotiatedProtocol) -> Session? {
     counters.add(.handshakes)
     if connection.resumedTLS { counters.add(.handshakesResumed) }
     let memory = CallerMemory()
@@ -193,12 +233,32 @@ final class Worker: RequestReceiver, ConnectionOwner {
     case .handshakeFailed: counters.add(cut: .handshakeFailed)
     case .connectFailed, .peerClosed, .failed, .closedHere, .cut: break
     }
-    let last = connections.removeLast()
-    if connection.slot < connections.count {
-      connections[connection.slot] = last
-      last.slot = connection.slot
+    if let client = clients.remove(connection) { gate.leave(client.address) }
+    counters.set(.connectionsOpen, clients.count)
+  }
+
+  private func sweepClients(_ now: Int64) {
+    for index in clients.nextSweep() where index < clients.count {
+      let client = clients.clients[index]
+      if now >= client.retiresAt, client.connection.isOpen {
+        clients.setRetirement(index, at: .max)
+        retire(client.connection)
+      }
+      client.connection.sweep(now: now)
     }
-    counters.set(.connectionsOpen, connections.count)
+  }
+
+  /// Asks a client to come again on another connection.
+  private func retire(_ connection: Connection) {
+    guard drainsAt == nil else { return drain(connection) }
+    counters.add(cut: .connectionAge)
+    (connection.session as? HTTP2ServerSession)?.drain()
+    (connection.session as? HTTP1ServerSession)?.closeAfterNextAnswer()
+  }
+
+  private func drain(_ connection: Connection) {
+    (connection.session as? HTTP2ServerSession)?.drain()
+    (connection.session as? HTTP1ServerSession)?.drain()
   }
 
   var slowReader: SlowReaderLimit {
@@ -241,9 +301,9 @@ final class Worker: RequestReceiver, ConnectionOwner {
     for index in stride(from: exchanges.count - 1, through: 0, by: -1) where index < exchanges.count {
       exchanges[index].sweep(now: now)
     }
-    for index in stride(from: connections.count - 1, through: 0, by: -1) where index < connections.count {
-      connections[index].sweep(now: now)
-    }
+    sweepClients(now)
+    relieve(now)
+    listener?.sweep()
     for (_, known) in pools { known.pool.sweep(now: now) }
     for pool in retiredPools { pool.sweep(now: now) }
     retiredPools.removeAll { $0.connectionCount == 0 }
@@ -252,28 +312,65 @@ final class Worker: RequestReceiver, ConnectionOwner {
     continueDrain(now)
   }
 
+  // MARK: Memory
+
+  /// Does without what the process can no longer afford.
+  private func relieve(_ now: Int64) {
+    if watchesMemory { overload.look(now: now) }
+    let level = overload.level
+    refusesRequests = level >= .refuse
+    listener?.hold(refusesRequests)
+    if level >= .drainIdle { drainIdle() }
+    if level == .resetLargest { resetLargest() }
+  }
+
+  private func drainIdle() {
+    for index in stride(from: clients.count - 1, through: 0, by: -1) where index < clients.count {
+      let connection = clients.clients[index].connection
+      if connection.session?.isIdle == true { drain(connection) }
+    }
+  }
+
+  /// Each worker gives back its share of what is too much, from the streams that hold the most.
+  private func resetLargest() {
+    var excess = overload.excessBytes / max(1, settings.workers)
+    let holding = exchanges.lazy.map { (exchange: $0, bytes: $0.heldBytes) }
+      .filter { $0.bytes >= Self.resetFloorBytes }
+      .sorted { $0.bytes > $1.bytes }
+    for (exchange, bytes) in holding where excess > 0 {
+      excess -= bytes
+      counters.add(cut: .memory)
+      exchange.shed()
+    }
+  }
+
   // MARK: Ending
 
-  /// Takes no more clients, lets exchanges end within the window, then stops the loop.
+  /// Takes no more clients but those who wait already, lets exchanges end within the window, then stops the loop.
   func drain(windowMicroseconds: Int64) {
     guard drainsAt == nil else { return }
     drainsAt = loop.now
     stopsAt = loop.now + windowMicroseconds
+    listener?.acceptWaiting()
     listener?.close()
-    for connection in connections {
-      (connection.session as? HTTP2ServerSession)?.drain()
-      (connection.session as? HTTP1ServerSession)?.drain()
+    for index in 0..<clients.count {
+      let connection = clients.clients[index].connection
+      if connection.isOpen {
+        drain(connection)
+      } else {
+        clients.setRetirement(index, at: loop.now + Self.drainGraceMicroseconds)
+      }
     }
   }
 
   private func continueDrain(_ now: Int64) {
     guard drainsAt != nil else { return }
-    if exchanges.isEmpty && connections.isEmpty || now >= stopsAt { finish() }
+    if exchanges.isEmpty && clients.isEmpty || now >= stopsAt { finish() }
   }
 
   private func finish() {
     for exchange in exchanges where exchange.outcome == nil { exchange.outcome = .edgeStopped }
-    for connection in Array(connections) { connection.close() }
+    for client in Array(clients.clients) { client.connection.close() }
     admin?.close()
     loop.stop()
   }

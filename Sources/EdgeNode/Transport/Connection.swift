@@ -23,6 +23,9 @@ class Session {
 
   /// Looks at limits on time.
   func sweep(now: Int64) {}
+
+  /// Nothing is under way on it.
+  var isIdle: Bool { false }
 }
 
 /// Who made a connection, and wants to know what becomes of it.

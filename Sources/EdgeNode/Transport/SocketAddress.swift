@@ -8,6 +8,9 @@ package struct SocketAddress: @unchecked Sendable {
   fileprivate var storage: sockaddr_storage
   fileprivate let length: socklen_t
 
+  /// Clients that may wait to be accepted; the kernel takes its own `somaxconn` where that is less.
+  private static let acceptQueue: Int32 = 4096
+
   /// - Parameter text: `127.0.0.1:8443`, `[::1]:8443`; port 0 lets the kernel choose when listening
   package init?(_ text: String) {
     guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
@@ -56,12 +59,14 @@ package struct SocketAddress: @unchecked Sendable {
     let descriptor = try makeSocket()
     setOption(descriptor, SOL_SOCKET, SO_REUSEADDR)
     setOption(descriptor, SOL_SOCKET, SO_REUSEPORT)
+    // Accepted sockets inherit it, which spares a call for each.
+    setOption(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY)
     guard withPointer({ bind(descriptor, $0, length) }) == 0 else {
       let failure = SystemCallError("bind")
       close(descriptor)
       throw failure
     }
-    guard Glibc.listen(descriptor, 1024) == 0 else {
+    guard Glibc.listen(descriptor, Self.acceptQueue) == 0 else {
       let failure = SystemCallError("listen")
       close(descriptor)
       throw failure
@@ -100,42 +105,4 @@ package struct SocketAddress: @unchecked Sendable {
 func setOption(_ descriptor: Int32, _ level: Int32, _ name: Int32) {
   var on: Int32 = 1
   setsockopt(descriptor, level, name, &on, socklen_t(MemoryLayout<Int32>.size))
-}
-
-/// Accepts clients on one worker's socket.
-final class Listener: EventSource {
-  /// Accepted in one turn at the most, so that those who are connected are served too.
-  private static let acceptsPerTurn = 64
-
-  private let loop: EventLoop
-  private let descriptor: Int32
-  private let accepted: (Int32) -> Void
-  private var isOpen = true
-
-  /// - Parameter accepted: takes over a connected, non-blocking socket
-  init(address: SocketAddress, loop: EventLoop, accepted: @escaping (Int32) -> Void) throws {
-    self.loop = loop
-    self.accepted = accepted
-    descriptor = try address.listen()
-    super.init()
-    try loop.add(self, descriptor: descriptor, events: EPOLLIN.rawValue)
-  }
-
-  func close() {
-    guard isOpen else { return }
-    isOpen = false
-    loop.remove(descriptor: descriptor)
-    Glibc.close(descriptor)
-    loop.keepUntilTurnEnds(self)
-  }
-
-  override func ready(_ events: UInt32) {
-    var address = sockaddr_storage()
-    for _ in 0..<Self.acceptsPerTurn where isOpen {
-      let client = strait_accept(descriptor, &address)
-      guard client >= 0 else { return }
-      setOption(client, Int32(IPPROTO_TCP), TCP_NODELAY)
-      accepted(client)
-    }
-  }
 }

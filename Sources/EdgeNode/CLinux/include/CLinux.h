@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -29,6 +30,31 @@ static inline int strait_errno(void) { return errno; }
 
 // accept4 is hidden behind _GNU_SOURCE, which a header seen by Swift must not define.
 int strait_accept(int listener, struct sockaddr_storage *address);
+
+// Closes a connection with a reset, so that neither side keeps a trace of it.
+static inline void strait_reset(int descriptor) {
+  struct linger none = {1, 0};
+  setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+  close(descriptor);
+}
+
+// Lets the process open as many descriptors as it is allowed to. Returns how many those are.
+static inline size_t strait_raise_descriptor_limit(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024;
+  if (limit.rlim_cur < limit.rlim_max) {
+    struct rlimit raised = {limit.rlim_max, limit.rlim_max};
+    if (setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
+  }
+  return limit.rlim_cur;
+}
+
+// Has freed memory given back to the system. Left alone, glibc moves both thresholds up with the largest block that was
+// ever freed: after one large body each thread's heap would keep 64 MB.
+static inline void strait_return_freed_memory(void) {
+  mallopt(M_MMAP_THRESHOLD, 1 << 20);
+  mallopt(M_TRIM_THRESHOLD, 4 << 20);
+}
 
 // Names the calling thread, for whoever looks at the process from outside. At most 15 bytes count.
 static inline void strait_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }

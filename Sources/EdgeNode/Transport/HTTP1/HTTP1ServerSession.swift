@@ -63,7 +63,15 @@ final class HTTP1ServerSession: Session, ClientSide {
   /// Ends the connection after the answer under way.
   func drain() {
     isDraining = true
-    if stream == nil, phase == .head, input.isEmpty { close() }
+    if isIdle { close() }
+  }
+
+  /// No request is under way.
+  override var isIdle: Bool { stream == nil && phase == .head && input.isEmpty }
+
+  /// Ends the connection after the next answer: closing it while the client may be sending would cost a request.
+  func closeAfterNextAnswer() {
+    isDraining = true
   }
 
   // MARK: Session
@@ -88,8 +96,11 @@ final class HTTP1ServerSession: Session, ClientSide {
   override func sweep(now: Int64) {
     guard phase == .head, stream == nil else { return }
     if input.isEmpty {
-      if now - idleSince > idleTimeoutMicroseconds { close() }
+      guard now - idleSince > idleTimeoutMicroseconds else { return }
+      receiver.connectionCut(.idle)
+      close()
     } else if now - headBeganAt > limits.headTimeoutMicroseconds {
+      receiver.connectionCut(.headTimeout)
       refuse(status: 408)
     }
   }

@@ -38,6 +38,9 @@ final class HTTP2ServerSession: HTTP2Session, ClientSide {
     if secondGoawayAt == 0 { secondGoawayAt = connection.loop.now + 500_000 }
   }
 
+  /// No request is under way.
+  override var isIdle: Bool { streams.isEmpty }
+
   override func sweep(now: Int64) {
     super.sweep(now: now)
     if secondGoawayAt != 0, now >= secondGoawayAt {
@@ -47,7 +50,10 @@ final class HTTP2ServerSession: HTTP2Session, ClientSide {
         session, UInt8(NGHTTP2_FLAG_NONE.rawValue), last, NGHTTP2_NO_ERROR.rawValue, nil, 0)
       connection.needsFlush()
     }
-    if streams.isEmpty, now - idleSince > idleTimeoutMicroseconds { drain() }
+    if isIdle, secondGoawayAt == 0, now - idleSince > idleTimeoutMicroseconds {
+      receiver.connectionCut(.idle)
+      drain()
+    }
   }
 
   // MARK: Requests

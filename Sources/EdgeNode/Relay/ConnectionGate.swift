@@ -1,0 +1,95 @@
+// Who may connect. Workers share one gate, because the kernel spreads the connections of an address over all of them:
+// a share of the limit for each would be wrong both ways. It is asked once a connection, not on the hot path.
+
+import Synchronization
+
+/// What is known of the addresses that have connections, or had some in the last second.
+package struct AddressLedger {
+  private struct Entry {
+    var open = 0
+    /// When the next one may come at a steady pace; a second's worth may come ahead of it.
+    var nextAt: Int64 = 0
+  }
+
+  private let openLimit: Int
+  private let interval: Int64
+  private let burst: Int64
+  private var entries = [ClientAddress: Entry]()
+  private var pruneAt = 64
+
+  package init(openLimit: Int, newPerSecond: Int) {
+    self.openLimit = openLimit
+    interval = 1_000_000 / Int64(newPerSecond)
+    burst = interval * Int64(newPerSecond - 1)
+  }
+
+  package var addresses: Int { entries.count }
+
+  /// - Parameter now: monotonic microseconds
+  /// - Returns: why not; nil when it is in, and is to `leave`
+  package mutating func admit(_ address: ClientAddress, now: Int64) -> ConnectionCut? {
+    if entries.count >= pruneAt { prune(now) }
+    var entry = entries[address] ?? Entry()
+    if entry.open >= openLimit { return .addressConnections }
+    if entry.nextAt > now + burst { return .addressRate }
+    entry.nextAt = max(entry.nextAt, now) + interval
+    entry.open += 1
+    entries[address] = entry
+    return nil
+  }
+
+  package mutating func leave(_ address: ClientAddress) {
+    entries[address]?.open -= 1
+  }
+
+  /// Forgets those of whom nothing needs to be known. What is left doubles before the next time, so that each costs a
+  /// fixed share.
+  private mutating func prune(_ now: Int64) {
+    entries = entries.filter { $0.value.open > 0 || $0.value.nextAt > now }
+    pruneAt = max(64, 2 * entries.count)
+  }
+}
+
+package final class ConnectionGate: Sendable {
+  private final class Shard: Sendable {
+    let ledger: Mutex<AddressLedger>
+
+    init(_ ledger: AddressLedger) {
+      self.ledger = Mutex(ledger)
+    }
+  }
+
+  private static let shardCount = 16
+
+  private let limit: Int
+  private let open = Atomic<Int>(0)
+  private let shards: [Shard]
+
+  /// - Parameter limit: connections that may be open, of the whole process
+  package init(limit: Int, perAddress: Int, newPerAddressPerSecond: Int) {
+    self.limit = limit
+    shards = (0..<Self.shardCount).map { _ in
+      Shard(AddressLedger(openLimit: perAddress, newPerSecond: newPerAddressPerSecond))
+    }
+  }
+
+  /// - Returns: why not; nil when it is in, and is to `leave`
+  package func admit(_ address: ClientAddress, now: Int64) -> ConnectionCut? {
+    guard open.wrappingAdd(1, ordering: .relaxed).newValue <= limit else {
+      open.wrappingSubtract(1, ordering: .relaxed)
+      return .tooManyConnections
+    }
+    let refusal = shard(address).ledger.withLock { $0.admit(address, now: now) }
+    if refusal != nil { open.wrappingSubtract(1, ordering: .relaxed) }
+    return refusal
+  }
+
+  package func leave(_ address: ClientAddress) {
+    open.wrappingSubtract(1, ordering: .relaxed)
+    shard(address).ledger.withLock { $0.leave(address) }
+  }
+
+  private func shard(_ address: ClientAddress) -> Shard {
+    shards[Int(UInt(bitPattern: address.hashValue) % UInt(Self.shardCount))]
+  }
+}

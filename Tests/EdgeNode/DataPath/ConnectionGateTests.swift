@@ -1,0 +1,80 @@
+import EdgeDataPath
+import Glibc
+import Testing
+
+func address(_ text: String) -> ClientAddress {
+  var storage = sockaddr_storage()
+  withUnsafeMutableBytes(of: &storage) { space in
+    var four = sockaddr_in()
+    var six = sockaddr_in6()
+    if inet_pton(AF_INET, text, &four.sin_addr) == 1 {
+      four.sin_family = sa_family_t(AF_INET)
+      withUnsafeBytes(of: four) { space.copyMemory(from: $0) }
+    } else if inet_pton(AF_INET6, text, &six.sin6_addr) == 1 {
+      six.sin6_family = sa_family_t(AF_INET6)
+      withUnsafeBytes(of: six) { space.copyMemory(from: $0) }
+    }
+  }
+  return ClientAddress(storage)
+}
+
+@Suite struct ConnectionGateTests {
+  private let second: Int64 = 1_000_000
+
+  @Test func anIPv6ClientIsItsNetwork() {
+    #expect(address("2001:db8:1:2::1") == address("2001:db8:1:2:ffff:ffff:ffff:ffff"))
+    #expect(address("2001:db8:1:2::1") != address("2001:db8:1:3::1"))
+    #expect(address("192.0.2.1") != address("192.0.2.2"))
+    #expect(address("::ffff:192.0.2.1") == address("192.0.2.1"))
+    #expect(address("::1") != address("0.0.0.0"))
+  }
+
+  @Test func aSecondsWorthMayComeAtOnceAndThenOneAtATime() {
+    // 50 a second are one each 20 ms.
+    var ledger = AddressLedger(openLimit: 1000, newPerSecond: 50)
+    let client = address("192.0.2.1")
+    for _ in 0..<50 { #expect(ledger.admit(client, now: second) == nil) }
+    #expect(ledger.admit(client, now: second) == .addressRate)
+    #expect(ledger.admit(client, now: second + 19_999) == .addressRate)
+    #expect(ledger.admit(client, now: second + 20_000) == nil)
+    #expect(ledger.admit(client, now: second + 20_000) == .addressRate)
+    #expect(ledger.admit(address("192.0.2.2"), now: second) == nil)
+    // After a second of peace there is a second's worth again.
+    for _ in 0..<50 { #expect(ledger.admit(client, now: 3 * second) == nil) }
+    #expect(ledger.admit(client, now: 3 * second) == .addressRate)
+  }
+
+  @Test func whoIsTooManyWaitsUntilOneLeaves() {
+    var ledger = AddressLedger(openLimit: 2, newPerSecond: 1000)
+    let client = address("2001:db8::1")
+    #expect(ledger.admit(client, now: 0) == nil)
+    #expect(ledger.admit(client, now: 0) == nil)
+    #expect(ledger.admit(client, now: 0) == .addressConnections)
+    ledger.leave(client)
+    #expect(ledger.admit(client, now: 0) == nil)
+  }
+
+  @Test func addressesThatLeftAreForgotten() {
+    var ledger = AddressLedger(openLimit: 2, newPerSecond: 10)
+    for number in 0..<100_000 {
+      let client = address("10.\(number >> 16).\(number >> 8 & 255).\(number & 255)")
+      // One each 10 µs: 10,000 of them are younger than the 100 ms for which one must be remembered.
+      #expect(ledger.admit(client, now: Int64(number) * 10) == nil)
+      ledger.leave(client)
+    }
+    #expect(ledger.addresses <= 20_064)
+  }
+
+  @Test func theGateCountsAllAddressesTogether() {
+    let gate = ConnectionGate(limit: 3, perAddress: 2, newPerAddressPerSecond: 100)
+    let (first, other) = (address("192.0.2.1"), address("192.0.2.2"))
+    #expect(gate.admit(first, now: 0) == nil)
+    #expect(gate.admit(first, now: 0) == nil)
+    // A refusal takes no place.
+    #expect(gate.admit(first, now: 0) == .addressConnections)
+    #expect(gate.admit(other, now: 0) == nil)
+    #expect(gate.admit(other, now: 0) == .tooManyConnections)
+    gate.leave(first)
+    #expect(gate.admit(other, now: 0) == nil)
+  }
+}

@@ -1,0 +1,124 @@
+"""How many may connect, from where, how often and for how long; and who is refused is counted by reason."""
+
+import json
+import resource
+import socket
+import ssl
+import time
+
+import httpx
+import pytest
+from devfleet.processes import wait_until
+from edge_beside import H2Client, connect, descriptors, edge_beside, is_refused, metric, refusals
+from scripted import scripts
+from world import chat_request
+
+
+def test_an_address_may_hold_so_many_connections(world, tmp_path):
+    with edge_beside(world, tmp_path, {"connections_per_address": 5}) as edge:
+        held = [connect(world, edge) for _ in range(5)]
+        assert is_refused(world, edge)
+        assert not is_refused(world, edge, source="127.0.0.2"), "another address has its own share"
+        assert refusals(edge, "address_connections") == 1
+        held.pop().close()
+        wait_until(lambda: not is_refused(world, edge), "who left makes room")
+        close_all(held)
+
+
+def test_an_address_may_come_so_often(world, tmp_path):
+    with edge_beside(world, tmp_path, {"new_connections_per_address_per_second": 2}) as edge:
+        wait_until(lambda: is_refused(world, edge), "an address in a hurry is refused", every=0.01)
+        assert refusals(edge, "address_rate") == 1
+        assert not is_refused(world, edge, source="127.0.0.2")
+        wait_until(lambda: not is_refused(world, edge), "it may come again, more slowly", every=1)
+
+
+def test_an_edge_holds_so_many_connections(world, tmp_path):
+    with edge_beside(world, tmp_path, {"connections": 6}) as edge:
+        held = [connect(world, edge, source=f"127.0.0.{number}") for number in range(1, 7)]
+        assert is_refused(world, edge, source="127.0.0.9")
+        assert refusals(edge, "too_many_connections") == 1
+        assert metric(edge, "strait_edge_connections_open") == 6
+        close_all(held)
+        wait_until(lambda: metric(edge, "strait_edge_connections_open") == 0, "all have left")
+
+
+def test_half_a_handshake_counts_and_does_not_last(world, tmp_path):
+    with edge_beside(world, tmp_path, {"connections_per_address": 1, "handshake_seconds": 1}) as edge:
+        host, port = edge.address.split(":")
+        with socket.create_connection((host, int(port)), timeout=30) as silent:
+            assert is_refused(world, edge)
+            assert silent.recv(1) == b"", "it is closed"
+        assert refusals(edge, "handshake_timeout") == 1
+        wait_until(lambda: not is_refused(world, edge), "its place is free")
+
+
+def test_without_descriptors_clients_are_told_and_the_others_served(world, tmp_path):
+    """A socket that nobody accepts from stays ready; the edge must not spin, hang or die over it."""
+    with edge_beside(world, tmp_path, {"connections": 100_000}) as edge:
+        headers = {"authorization": f"Bearer {world.key}"}
+        with httpx.Client(base_url=edge.base_url, verify=world.trust, headers=headers) as early:
+            assert early.get("/models").status_code == 200
+            most = descriptors(edge.child.pid) + 10
+            resource.prlimit(edge.child.pid, resource.RLIMIT_NOFILE, (most, most))
+            held = []
+            wait_until(lambda: not take(world, edge, held), "the descriptors are used up", every=0)
+            for _ in range(50):
+                assert is_refused(world, edge)
+            assert early.get("/models").status_code == 200
+            close_all(held)
+            wait_until(lambda: not is_refused(world, edge), "there are descriptors again")
+            assert refusals(edge, "too_many_connections") >= 50
+
+
+def take(world, edge, held: list) -> bool:
+    try:
+        held.append(connect(world, edge))
+        return True
+    except OSError:
+        return False
+
+
+def test_an_old_http1_connection_ends_with_an_answer(world, tmp_path, scripted):
+    with edge_beside(world, tmp_path, {"connection_age_seconds": 1}) as edge:
+        headers = {"authorization": f"Bearer {world.key}"}
+        with httpx.Client(base_url=edge.base_url, verify=world.trust, headers=headers) as client:
+            answer = client.get("/models")
+            assert "connection" not in answer.headers
+            wait_until(lambda: refusals(edge, "connection_age") == 1, "the connection is old")
+            answer = client.get("/models")
+            assert (answer.status_code, answer.headers["connection"]) == (200, "close")
+            assert "connection" not in client.get("/models").headers, "the next one is young"
+
+
+def test_an_old_http2_connection_ends_when_its_streams_have(world, tmp_path, scripted):
+    async def until_old(exchange):
+        while refusals(edge, "connection_age") == 0:
+            time.sleep(0.1)
+
+    with edge_beside(world, tmp_path, {"connection_age_seconds": 1}) as edge:
+        with scripted.doing(scripts.chat_stream(pause=until_old)), H2Client(world, edge) as client:
+            body = json.dumps(chat_request(stream=True)).encode()
+            stream = client.request("/chat/completions", body)
+            status, _, text = client.answer(stream)
+            assert (status, text.endswith(b"data: [DONE]\n\n")) == (200, True)
+            while client.read():
+                pass
+            # A notice first, so that requests under way are not refused; then the last stream that was taken.
+            assert client.goaways == [(2**31 - 1, 0), (stream, 0)]
+
+
+def test_a_connection_that_only_waits_is_ended(world, tmp_path, http2):
+    with edge_beside(world, tmp_path, {"idle_connection_seconds": 1}) as edge:
+        with connect(world, edge, protocol="h2" if http2 else "http/1.1") as idle:
+            try:
+                while idle.recv(4096):
+                    pass
+            except ssl.SSLError as error:
+                pytest.fail(f"it must end in order: {error}")
+        assert refusals(edge, "idle") == 1
+
+
+def close_all(sockets) -> None:
+    for one in sockets:
+        one.close()
