@@ -94,7 +94,6 @@ class Drip:
 HEADER_DRIPS = [
     Drip("the payload of a HEADERS frame", frames.frame(frames.HEADERS, frames.END_HEADERS, 1, length=200), b"\x82"),
     Drip("a HEADERS frame and then its CONTINUATION", frames.headers(1, b"\x82", flags=0) + frames.frame(frames.CONTINUATION, 0, 1, length=200), b"\x82"),
-    Drip("the preface", b"", frames.PREFACE[:20], opening=b""),
 ]
 # Over connections that negotiated HTTP/1.1.
 HEAD_DRIPS = [

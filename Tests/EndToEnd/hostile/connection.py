@@ -58,6 +58,10 @@ class Unanswered(Exception):
     """The edge neither answered nor ended the connection."""
 
 
+class NoHandshake(Exception):
+    """The edge did not take the connection."""
+
+
 class Connection:
     """After the handshake `opening` has been sent. What comes back is noted as it is read: `statuses`, `resets`, `ended`
     by stream, `goaways`, and `closed`."""
@@ -78,9 +82,9 @@ class Connection:
         try:
             plain.connect((target.host, target.port))
             self.socket = target.trust.wrap_socket(plain, server_hostname=target.host)
-        except BaseException:
+        except (ssl.SSLError, OSError) as error:
             plain.close()
-            raise
+            raise NoHandshake(f"{error!r} from {source}") from None
         self.closed = False
         self.statuses: dict[int, int] = {}
         self.resets: dict[int, int] = {}

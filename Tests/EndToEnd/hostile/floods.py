@@ -99,7 +99,7 @@ PROVOKED_RESETS = [
         waits=not ends_all,
     )
     for name, ends_all, piece in [
-        ("WINDOW_UPDATE of 0", False, lambda t, s: _opened(t, s) + frames.window_update(s, 0)),
+        ("WINDOW_UPDATE of 0", True, lambda t, s: _opened(t, s) + frames.window_update(s, 0)),
         ("WINDOW_UPDATE beyond 2^31", False, lambda t, s: _opened(t, s) + frames.window_update(s, 2**31 - 1)),
         ("DATA after the end", True, lambda t, s: _whole(t, s) + frames.data(s, b"more")),
         ("HEADERS after the end", True, lambda t, s: _whole(t, s) + _opened(t, s)),
@@ -142,15 +142,15 @@ def _request_open(connection: Connection, target: Target) -> None:
     connection.send(_opened(target, 1))
 
 
-# The barrier of the attack is itself a PING, and the connection's first SETTINGS counts.
+# The barrier of the attack is itself a PING; the connection's first SETTINGS and its answer to the edge's count.
 EMPTY_FRAMES = [
     Flood("PING", lambda t, i: frames.ping(), 59, 60, ("ping_flood",)),
     Flood("answers to PINGs never sent", lambda t, i: frames.ping(flags=frames.ACK), 0, 120_000, ("ping_flood", "overhead", "glitches")),
-    Flood("SETTINGS", lambda t, i: frames.settings(), 9, 10, ("settings_flood",)),
+    Flood("SETTINGS", lambda t, i: frames.settings(), 8, 10, ("settings_flood",)),
     Flood(
         "SETTINGS that change the window",
         lambda t, i: frames.settings((frames.INITIAL_WINDOW_SIZE, 65535 + i % 2)),
-        9,
+        8,
         10,
         ("settings_flood",),
         before=_request_open,
@@ -188,11 +188,4 @@ EMPTY_FRAMES = [
     ),
     Flood("unknown frames", lambda t, i: frames.frame(frames.UNKNOWN, 0xFF, i, bytes(91)), 10_000, 3_000, ("overhead",)),
     Flood("unknown frames without anything", lambda t, i: frames.frame(frames.UNKNOWN), 100_000, 40_000, ("overhead",), batch=1000),
-    Flood(
-        "header blocks of nothing but names",
-        _own_stream(lambda t, s: frames.headers(s, frames.block(*t.pseudo(), *[(b"x", b"")] * 90))),
-        0,
-        6_000,
-        ("overhead",),
-    ),
 ]

@@ -13,6 +13,8 @@ from .siege import Outcome
 RECEIVE_BYTES = 4096
 ESTABLISHED = 1
 POLL_SECONDS = 0.05
+# Twice what the besieged edge waits for a reader.
+CUT_SECONDS = 6
 
 
 def peer_has_closed(connection: Connection) -> bool:
@@ -32,6 +34,7 @@ class NeverReads:
     settings: tuple[tuple[int, int], ...] = ()
     model: str = "scripted"
     opening: bytes | None = None
+    connections: int = 100
 
     def __call__(self, target: Target, source: str) -> Outcome:
         target = dataclasses.replace(target, model=self.model)
@@ -47,12 +50,28 @@ class NeverReads:
                 return Outcome(cut=False, sent=sent, words="the edge has stopped reading and keeps the connection")
             except OSError:
                 return Outcome(cut=True, sent=sent)
-            deadline = time.monotonic() + PATIENCE_SECONDS
-            while not peer_has_closed(connection):
+            return self._wait(connection, sent)
+
+    @staticmethod
+    def _wait(connection: Connection, sent: int) -> Outcome:
+        """While nothing is taken the end of a connection may not get through to us; so what has come is read at last.
+        A connection that is only slow goes on then, and shows that it was not cut."""
+        deadline = time.monotonic() + CUT_SECONDS
+        while time.monotonic() < deadline:
+            if peer_has_closed(connection):
+                return Outcome(cut=True, sent=sent)
+            time.sleep(POLL_SECONDS)
+        connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        try:
+            while connection.socket.recv(1 << 16):
                 if time.monotonic() > deadline:
-                    return Outcome(cut=False, sent=sent, words="the edge keeps the connection")
-                time.sleep(POLL_SECONDS)
-            return Outcome(cut=True, sent=sent)
+                    raise TimeoutError
+        except TimeoutError:
+            return Outcome(cut=False, sent=sent, words="the edge keeps the connection")
+        except OSError:
+            pass
+        return Outcome(cut=True, sent=sent, words="the end came when all was read")
 
 
 def _models(target: Target, index: int) -> bytes:
@@ -70,6 +89,8 @@ def _chat(target: Target, index: int) -> bytes:
 
 NO_WINDOW = ((frames.INITIAL_WINDOW_SIZE, 0),)
 WIDE_WINDOW = ((frames.INITIAL_WINDOW_SIZE, 2**31 - 1),)
+# The connection's window as well, so that only TCP holds the answers back.
+WIDE_OPEN = frames.PREFACE + frames.settings(*WIDE_WINDOW) + frames.window_update(0, 2**30)
 
 NEVER_READS = [
     NeverReads("PINGs", lambda target, index: frames.ping(), 200_000),
@@ -77,7 +98,7 @@ NEVER_READS = [
     NeverReads("requests that are refused", _unknown, 30_000),
     NeverReads("requests whose answers have no window", _models, 10_000, NO_WINDOW),
     NeverReads("requests for the list of models", _models, 30_000, WIDE_WINDOW),
-    NeverReads("answers of a megabyte", _chat, 20, WIDE_WINDOW, model="scripted-http2"),
+    NeverReads("answers of a megabyte", _chat, 8, model="scripted-http2", opening=WIDE_OPEN, connections=25),
 ]
 
 def _pipelined(target: Target, index: int) -> bytes:
@@ -105,12 +126,18 @@ class DripReader:
         streams = [stream_of(index) for index in range(self.streams)]
         with Connection(target, source, opening=opening) as connection:
             connection.send(b"".join(_chat(target, index) for index in range(self.streams)))
+            connection.until(lambda: len(connection.bodies) == self.streams or connection.cut)
             connection.socket.settimeout(self.pause_seconds)
+            taken = dict.fromkeys(streams, 0)
             for sent in range(self.updates):
                 open_streams = [stream for stream in streams if not connection.done(stream)]
                 if not open_streams or connection.cut:
                     return outcome_of(connection, cut=True, sent=sent)
-                connection.send(b"".join(frames.window_update(stream, self.step) for stream in open_streams))
+                for stream in open_streams:
+                    # An update for each DATA frame is what every reader sends.
+                    if len(connection.bodies[stream]) > taken[stream]:
+                        taken[stream] = len(connection.bodies[stream])
+                        connection.send(frames.window_update(stream, self.step))
                 self._read_for_a_while(connection)
             return outcome_of(connection, cut=False, sent=self.updates, words="drips on")
 

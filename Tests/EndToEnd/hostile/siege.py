@@ -9,7 +9,7 @@ import urllib.request
 
 from devfleet.processes import wait_until
 
-from .connection import Target
+from .connection import NoHandshake, Target
 from .victims import Release, Victims, numbered_chunks
 
 VICTIMS = 200
@@ -100,7 +100,7 @@ def besiege(world, region: str, target: Target, attack, connections: int) -> Rep
     """Runs `attack(target, source)` on so many connections at once."""
     edge, release = world.edge(region), Release()
     pid = edge.child.pid
-    world.scripted.reset()
+    world.scripted.exchanges.clear()
     world.scripted.script = _victims_or_not(numbered_chunks(release), world.scripted.script)
     victims = Victims(target, VICTIMS, release)
     victims.start()
@@ -109,7 +109,7 @@ def besiege(world, region: str, target: Target, attack, connections: int) -> Rep
         wait_until(lambda: victims.running == VICTIMS or not victims.alive, "the victims' streams run")
         before, memory = refusals(edge), Memory(pid)
         with concurrent.futures.ThreadPoolExecutor(connections) as pool:
-            outcomes = list(pool.map(lambda source: attack(target, source), sources(connections)))
+            outcomes = list(pool.map(lambda source: _attack(attack, target, source), sources(connections)))
         seen = victims.fewest_chunks
         wait_until(
             lambda: victims.fewest_chunks >= seen + CHUNKS_AFTER_ATTACK or not victims.alive,
@@ -128,6 +128,13 @@ def besiege(world, region: str, target: Target, attack, connections: int) -> Rep
         faults,
         edge.child.running and edge.child.pid == pid,
     )
+
+
+def _attack(attack, target: Target, source: str) -> Outcome:
+    try:
+        return attack(target, source)
+    except NoHandshake as error:
+        return Outcome(cut=False, tolerated=False, words=str(error))
 
 
 def _victims_or_not(for_victims, otherwise):
