@@ -20,12 +20,20 @@ struct ReferenceEvent {
 
   var document: Document {
     if dataLines.allSatisfy(\.isEmpty) { return .none }
-    let data = data
+    // Empty lines before a mark of the end: clients stumble over them, and the edge need not.
+    let data = Array(data.drop { $0 == 0x0A })
     let marker = Array("[DONE]".utf8)
     if data.starts(with: marker), data.dropFirst(marker.count).allSatisfy({ $0 == 0x20 || $0 == 0x0A }) {
       return .done
     }
     return JSONTree(parsing: data).map { .json($0) } ?? .malformed
+  }
+}
+
+extension ReferenceEvent {
+  var hasUsageTwice: Bool {
+    guard case .json(let tree) = document else { return false }
+    return tree.values("usage").count > 1
   }
 }
 

@@ -14,6 +14,8 @@ struct AnswerFacts: Sendable {
   var usageEnd = 0
   var usageIsFirst = false
   var hasUsageMember = false
+  /// A second one follows the first.
+  var hasUsageTwice = false
   /// `choices` is there and has nothing in it.
   var hasEmptyChoices = false
   /// There is an `error` that is not null, false, zero or empty.
@@ -96,6 +98,7 @@ struct AnswerScanner: Sendable {
   }
 
   private mutating func noteUsageMember() {
+    facts.hasUsageTwice = facts.hasUsageMember
     facts.hasUsageMember = true
     facts.usageStart = scanner.memberStart
     facts.usageIsFirst = scanner.memberIsFirst

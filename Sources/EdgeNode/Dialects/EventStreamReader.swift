@@ -21,6 +21,7 @@ struct EventStreamReader: ~Copyable {
   /// The last chunk ended with a CR; a LF at the next one's start belongs to it.
   private var awaitsLineFeed = false
   private var lastWasDropped = false
+  private var usageFault: JSONFault?
 
   /// The chunk at hand, and how far it has been dealt with.
   private struct Passage {
@@ -44,7 +45,7 @@ struct EventStreamReader: ~Copyable {
     self.hidesUsage = hidesUsage
   }
 
-  var fault: JSONFault { syntax.fault }
+  var fault: JSONFault { usageFault ?? syntax.fault }
 
   /// Reads a chunk and appends to `out` what may go on. After a malformed event nothing more is read or goes on.
   mutating func consume(_ chunk: UnsafeRawBufferPointer, into out: borrowing ByteQueue) {
@@ -126,6 +127,10 @@ struct EventStreamReader: ~Copyable {
     guard syntax.finishDocument(at: end &- passage.eventStart &+ passage.heldCount) else { return false }
     let document = syntax.answer.facts
     let isChanged = hidesUsage && syntax.hasJSON && document.hasUsageMember && !overruns
+    if isChanged, document.hasUsageTwice {
+      usageFault = JSONFault(reason: "usage stands there twice", offset: document.usageStart)
+      return false
+    }
     noteDocument()
     syntax.beginEvent()
     lastWasDropped = false
@@ -158,23 +163,38 @@ struct EventStreamReader: ~Copyable {
     lastWasDropped = document.hasEmptyChoices && document.hasUsage
     if !held.isEmpty { held.append(passage.slice(passage.eventStart..<end)) }
     let event = held.isEmpty ? passage.slice(passage.eventStart..<end) : held.readable
-    if !lastWasDropped {
-      let cut = Self.usageRange(in: event, document)
-      out.append(UnsafeRawBufferPointer(rebasing: event[..<cut.lowerBound]))
-      out.append(UnsafeRawBufferPointer(rebasing: event[cut.upperBound...]))
-    }
+    if !lastWasDropped { Self.passWithoutUsage(event, document, into: out) }
     held.consume(held.count)
   }
 
-  /// What to cut out of an event, so that `usage` and one comma are gone.
-  private static func usageRange(in event: UnsafeRawBufferPointer, _ document: AnswerFacts) -> Range<Int> {
-    var end = document.usageEnd
-    if document.usageIsFirst {
-      while end < event.count, event[end] <= 0x20 { end += 1 }
-      // No comma: it was the only member.
-      end = end < event.count && event[end] == UInt8(ascii: ",") ? end + 1 : document.usageEnd
+  /// Cuts out `usage` and one comma.
+  private static func passWithoutUsage(
+    _ event: UnsafeRawBufferPointer, _ document: AnswerFacts, into out: borrowing ByteQueue
+  ) {
+    out.append(UnsafeRawBufferPointer(rebasing: event[..<document.usageStart]))
+    var rest = document.usageEnd
+    // Where it comes first, its comma is the one behind it; there is none where it is the only member.
+    if document.usageIsFirst, let comma = comma(in: event, after: rest) {
+      out.append(UnsafeRawBufferPointer(rebasing: event[rest..<comma]))
+      rest = comma + 1
     }
-    return document.usageStart..<end
+    out.append(UnsafeRawBufferPointer(rebasing: event[rest...]))
+  }
+
+  /// The comma that comes next in an event's data, be it on another line.
+  private static func comma(in event: UnsafeRawBufferPointer, after start: Int) -> Int? {
+    var position = start
+    while position < event.count, event[position] <= 0x20 {
+      let endsLine = event[position] == 0x0A || event[position] == 0x0D
+      position += 1
+      if !endsLine { continue }
+      if UnsafeRawBufferPointer(rebasing: event[position...]).starts(with: "data:") {
+        position += 5
+      } else {
+        while position < event.count, event[position] != 0x0A, event[position] != 0x0D { position += 1 }
+      }
+    }
+    return position < event.count && event[position] == UInt8(ascii: ",") ? position : nil
   }
 
   // MARK: Bytes

@@ -136,10 +136,19 @@ struct EventSyntax: Sendable {
     line = .data
     prefixCount = 0
     dataLines &+= 1
-    if dataLines > 1 && document == .json {
-      // Several data lines join with a line feed. Inside a string it is an error, and the next bytes say so.
-      withUnsafeBytes(of: UInt8(0x0A)) { _ = answer.feed($0, base: 0) }
+    if dataLines > 1 { joinLines() }
+  }
+
+  /// Several data lines join with a line feed. Where none may stand it is an error, and the next bytes say so.
+  @inline(never)
+  private mutating func joinLines() {
+    if document == .marker && !isDone {
+      document = .json
+      answer.begin()
+      _ = answer.feed(UnsafeRawBufferPointer(start: Self.marker.utf8Start, count: markerLength), base: 0)
     }
+    guard document == .json else { return }
+    withUnsafeBytes(of: UInt8(0x0A)) { _ = answer.feed($0, base: 0) }
   }
 
   // MARK: Data
