@@ -60,13 +60,13 @@ def refusals(edge: Edge, reason: str) -> int:
     return int(metric(edge, "strait_edge_refusals_total", reason=reason))
 
 
-def connect(world: World, edge: Edge, *, protocol="http/1.1", source="127.0.0.1", session=None) -> ssl.SSLSocket:
+def connect(world: World, edge: Edge, *, protocol="http/1.1", source="127.0.0.1", name="", **options) -> ssl.SSLSocket:
     """A TLS connection. OSError, which ssl's errors are too, when the edge refuses it."""
     host, port = edge.address.split(":")
-    context = client_context(world, protocol)
+    context = options.pop("context", None) or client_context(world, protocol)
     plain = socket.create_connection((host, int(port)), timeout=30, source_address=(source, 0))
     try:
-        return context.wrap_socket(plain, server_hostname=host, session=session)
+        return context.wrap_socket(plain, server_hostname=name or host, **options)
     except OSError:
         plain.close()
         raise

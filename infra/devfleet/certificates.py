@@ -6,7 +6,7 @@ import subprocess
 
 from .workplace import FleetError
 
-NAMES = "subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1"
+NAMES = "DNS:localhost,IP:127.0.0.1,IP:::1"
 WEEK = 7 * 24 * 3600
 
 
@@ -39,15 +39,15 @@ class DevelopmentAuthority:
             for stale in folder.glob("*-certificate.pem"):
                 stale.unlink()
 
-    def issue(self, name: str) -> tuple[pathlib.Path, pathlib.Path]:
-        """A certificate for localhost and its private key; those made before are used while they last."""
+    def issue(self, name: str, names: str = NAMES) -> tuple[pathlib.Path, pathlib.Path]:
+        """A certificate and its private key; those made before are used while they last."""
         certificate, key = self.folder / f"{name}-certificate.pem", self.folder / f"{name}-key.pem"
         if _lasts(certificate) and key.exists():
             return certificate, key
         _make_key(key)
         request, extensions = self.folder / f"{name}.csr", self.folder / f"{name}.extensions"
         extensions.write_text(
-            f"{NAMES}\nbasicConstraints=critical,CA:FALSE\nextendedKeyUsage=serverAuth\n"
+            f"subjectAltName={names}\nbasicConstraints=critical,CA:FALSE\nextendedKeyUsage=serverAuth\n"
             "keyUsage=critical,digitalSignature\nauthorityKeyIdentifier=keyid\n"
         )
         _openssl("req", "-new", "-key", key, "-subj", f"/CN={name}", "-out", request)

@@ -35,9 +35,10 @@ struct EdgeCommand: AsyncParsableCommand {
     } catch {
       Self.fail("edge-node: \(config): \(error)", code: EX_CONFIG)
     }
+    let certificates = CertificateKeeper(files: file.tls)
     let tls: TLSContext
     do {
-      tls = try TLSContext.server(certificateFile: file.certificateFile, privateKeyFile: file.privateKeyFile)
+      tls = try certificates.load()
     } catch {
       Self.fail("edge-node: \(config): tls: \(error)", code: EX_CONFIG)
     }
@@ -49,8 +50,9 @@ struct EdgeCommand: AsyncParsableCommand {
     strait_return_freed_memory()
     LoggingSystem.bootstrap(StreamLogHandler.standardError)
     do {
-      try await EdgeProcess(file: file, joinToken: joinToken, logger: Logger(label: "edge-node")).run(
-        tls: tls)
+      try await EdgeProcess(
+        file: file, certificates: certificates, joinToken: joinToken, logger: Logger(label: "edge-node")
+      ).run(tls: tls)
     } catch {
       Self.fail("edge-node cannot run: \(error)", code: 1)
     }

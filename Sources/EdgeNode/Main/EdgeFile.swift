@@ -8,8 +8,7 @@ struct EdgeFile {
   let adminListen: SocketAddress
   let baseURL: String
   let dataDirectory: String
-  let certificateFile: String
-  let privateKeyFile: String
+  let tls: TLSFiles
   let controlPlaneAddress: String
   let enrolmentAddress: String
   let authorityFile: String
@@ -31,13 +30,7 @@ struct EdgeFile {
     adminListen = try Self.address(top, "admin_listen")
     baseURL = try Self.url(top)
     dataDirectory = try top.text("data_directory", hint: "give the folder for the edge's own files")
-    let tls = try SettingsReader(
-      try top.subtree("tls", hint: "give certificate_file and private_key_file"), path: "tls",
-      known: ["certificate_file", "private_key_file"])
-    certificateFile = try tls.text(
-      "certificate_file", hint: "give the path of the certificate chain in PEM form")
-    privateKeyFile = try tls.text(
-      "private_key_file", hint: "give the path of the certificate's key in PEM form")
+    tls = try TLSFiles(top)
     let control = try SettingsReader(
       try top.subtree("control_plane", hint: "give address, enrolment_address and authority_file"),
       path: "control_plane", known: ["address", "enrolment_address", "authority_file"])

@@ -11,13 +11,15 @@ import Synchronization
 
 final class EdgeProcess: Sendable {
   private let file: EdgeFile
+  private let certificates: CertificateKeeper
   private let joinToken: String?
   private let logger: Logger
   /// Set once the identity is known; configurations that come earlier cannot be, because the link needs the identity.
   private let edge = Mutex<Edge?>(nil)
 
-  init(file: EdgeFile, joinToken: String?, logger: Logger) {
+  init(file: EdgeFile, certificates: CertificateKeeper, joinToken: String?, logger: Logger) {
     self.file = file
+    self.certificates = certificates
     self.joinToken = joinToken
     self.logger = logger
   }
@@ -53,7 +55,9 @@ final class EdgeProcess: Sendable {
     edge.withLock { $0 = serving }
     logger.info("serving", metadata: ["edge": "\(identity.edge)", "region": "\(identity.region)"])
     let link = Task { try await uplink.run() }
+    let watch = Task { await certificates.follow(serving, logger) }
     await followSignals(signals, serving)
+    watch.cancel()
     logger.info("draining")
     await serving.drain(windowMicroseconds: Int64(file.drainSeconds) * 1_000_000)
     link.cancel()
@@ -90,17 +94,11 @@ final class EdgeProcess: Sendable {
     return try PolicyTables(ConfigurationState(), region: region)
   }
 
-  /// Returns when the process is to end. SIGHUP reads the certificate again.
+  /// Returns when the process is to end. SIGHUP reads the certificates again.
   private func followSignals(_ signals: ProcessSignals, _ serving: Edge) async {
     for await signal in signals.stream {
       guard signal == SIGHUP else { return }
-      do {
-        serving.use(
-          try TLSContext.server(certificateFile: file.certificateFile, privateKeyFile: file.privateKeyFile))
-        logger.info("certificate read again")
-      } catch {
-        logger.error("the new certificate is not used, the old one stays", metadata: ["reason": "\(error)"])
-      }
+      certificates.reload(serving, logger)
     }
   }
 }

@@ -13,6 +13,8 @@ struct TLSSession: ~Copyable {
   }
 
   private let ssl: OpaquePointer
+  /// Its callbacks name it by a plain pointer.
+  private let context: TLSContext
   private let buffers: UnsafeMutablePointer<strait_tls_buffers>
 
   init?(server context: TLSContext, loop: LoopBuffers) {
@@ -48,6 +50,7 @@ struct TLSSession: ~Copyable {
     }
     SSL_set_bio(ssl, bio, bio)
     self.ssl = ssl
+    self.context = context
     self.buffers = buffers
   }
 

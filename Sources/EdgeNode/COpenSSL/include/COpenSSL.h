@@ -5,6 +5,7 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/rand.h>
 #include <openssl/sha.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -45,6 +46,33 @@ int strait_ssl_ctx_trust_pem(SSL_CTX *context, const char *pem, int count);
 
 // Makes the server choose h2, then http/1.1, and refuse a client that offers neither.
 void strait_ssl_ctx_select_alpn(SSL_CTX *context);
+
+// The context that has the certificate for a name, or NULL to keep the one that there is.
+typedef SSL_CTX *(*strait_name_chooser)(const void *owner, const char *name);
+
+// Has `choose` pick the certificate by the name that a client asks for. `owner` must outlive every handshake.
+void strait_ssl_ctx_choose_by_name(SSL_CTX *context, strait_name_chooser choose, const void *owner);
+
+// Calls `found` with each DNS name of the context's certificate.
+void strait_ssl_ctx_each_dns_name(SSL_CTX *context, void (*found)(void *owner, const char *name, size_t count),
+                                  void *owner);
+
+// What seals and opens session tickets: AES-256-CBC and HMAC-SHA-256, found by the name in the ticket.
+typedef struct {
+  uint8_t name[16];
+  uint8_t cipher_key[32];
+  uint8_t mac_key[32];
+} strait_ticket_key;
+
+// Puts the key of that name into `key`, or the one for new tickets where `name` is NULL. 0 when there is none.
+typedef int (*strait_ticket_lookup)(const void *owner, const uint8_t *name, strait_ticket_key *key);
+
+// One ticket in each TLS 1.3 handshake, none in TLS 1.2, where a ticket's key could open all that was said. Nothing is
+// kept of sessions in memory. `owner` must outlive every handshake.
+void strait_ssl_ctx_set_tickets(SSL_CTX *context, strait_ticket_lookup lookup, const void *owner);
+
+// The key of a day, by HKDF-SHA-256 from the secret. 0 on failure.
+int strait_derive_ticket_key(const uint8_t *secret, size_t count, int64_t day, strait_ticket_key *key);
 
 // SHA-256 of at most a few hundred bytes, without the allocation of an EVP context.
 void strait_sha256(const void *bytes, size_t count, uint8_t digest[32]);
