@@ -113,7 +113,7 @@ class HeaderBomb:
     references: int = 16_000
     """In one frame."""
     frames_each: int = 1 + CONTINUATIONS
-    requests: int = 2
+    requests: int = 6
 
     def __call__(self, target: Target, source: str) -> Outcome:
         opening = frames.PREFACE + frames.settings((frames.INITIAL_WINDOW_SIZE, 0))

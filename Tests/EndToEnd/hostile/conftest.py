@@ -17,6 +17,7 @@ OPEN_FAULTS = {
     "carry_nothing[unknown frames": "unknown frames are no overhead",
     "vast_when_unpacked[requests that do not end]": "the heads of open streams have no bound together",
     "bodies_that_do_not_end": "bodies that are held have no bound together",
+    "no_greeting_is_lost": "an event of a closed connection reads from the descriptor that a new one has",
     "over_http1_that_never_reads": "pipelined requests are taken beyond their bound",
 }
 
