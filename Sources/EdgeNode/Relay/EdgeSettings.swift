@@ -10,7 +10,7 @@ package struct RelayLimits: Sendable {
   package var slowReaderMicroseconds: Int64 = 60_000_000
   package var idleMicroseconds: Int64 = 300_000_000
   /// Request bodies that one worker holds, all together.
-  package var heldBodyBytes = 256 * 1024 * 1024
+  package var heldBodyBytes = 48 * 1024 * 1024
 
   // Clients' connections, of the whole process.
   /// nil: a little below half of the descriptors that the process may open.

@@ -21,7 +21,31 @@ extension Exchange {
     writeAnswerHead(status: status, upstream: upstreamEntry, keepsLength: !isEventStream)
     // While it is in the processor's cache.
     upstreamHead.release()
+    // Past this point there is no other attempt.
+    if forwardedOffset == forwardedBody.count { releaseRequest() }
     client?.sendHead(self, ends: false)
+  }
+
+  /// A 100 answers our request, not the client's: the edge has asked the client for its body itself.
+  func passInformationOn(status: Int) {
+    guard phase == .attempting, status > 101 else { return }
+    lastProgress = worker.loop.now
+    let head = HeaderBlock()
+    head.append(.status, ":status", number: status)
+    ForwardedHeaders.appendAnswer(upstreamHead, keepsLength: false, into: head)
+    client?.sendInformation(self, head)
+  }
+
+  func sendInformation(status: Int) {
+    let head = HeaderBlock()
+    head.append(.status, ":status", number: status)
+    client?.sendInformation(self, head)
+  }
+
+  func takeTrailers() {
+    guard phase == .answering, !answerEnded else { return }
+    ForwardedHeaders.appendTrailers(upstreamHead, into: answerTrailers)
+    upstreamHead.release()
   }
 
   func readAnswerBody(_ bytes: UnsafeRawBufferPointer) {

@@ -16,6 +16,9 @@ final class Exchange: RelayedStream {
     case done
   }
 
+  /// Heads up to this size are not counted against what a worker may hold.
+  private static let usualHeadBytes = 4096
+
   let worker: Worker
   let id: ExchangeID
   let startedAt: Int64
@@ -37,6 +40,9 @@ final class Exchange: RelayedStream {
   /// In memory of the pool from the moment the endpoint is known.
   private(set) var bodyReader: UnsafeMutablePointer<RequestBodyReader>?
   var bodyFault: BodyFault?
+  /// What this exchange takes of the worker's budget for requests that are held.
+  private var reservedBytes = 0
+  private var isOverBudget = false
   var bodyIsForwarded = false
   var receivedBytes = 0
   private var uncreditedBytes = 0
@@ -70,6 +76,7 @@ final class Exchange: RelayedStream {
 
   deinit {
     takeOutOfPool(bodyReader)
+    worker.heldBytes -= reservedBytes
   }
 
   var dialect: Dialect { endpoint.dialect }
@@ -84,6 +91,7 @@ final class Exchange: RelayedStream {
     worker.counters.add(.requests)
     clientProtocol = client?.clientProtocol == .http1 ? .http1 : .http2
     if requestHeadTooLarge { return refuse(.headTooLarge) }
+    if request.listSize > Self.usualHeadBytes, !reserve(request.listSize) { return refuse(.overloaded) }
     let asksAnthropic = request.value(.anthropicVersion) != nil
     if asksAnthropic { endpoint = .messages }
     guard let path = request.value(.path), let method = request.value(.method) else {
@@ -106,7 +114,13 @@ final class Exchange: RelayedStream {
     guard method.equals("POST") else { return refuse(.methodNotAllowed(allow: "POST")) }
     guard checkBodyHeaders() else { return }
     bodyReader = placeInPool(RequestBodyReader(endpoint: endpoint))
-    if endsRequest { requestEndReceived() }
+    if endsRequest { return requestEndReceived() }
+    // An HTTP/1.1 session knows by itself when to say so.
+    if clientProtocol == .http2, let expectation = request.value(.expect),
+      expectation.equalsIgnoringCase("100-continue")
+    {
+      sendInformation(status: 100)
+    }
   }
 
   /// Finds the caller by its key, with the connection's memory of its last key: a busy client is hashed once.
@@ -174,6 +188,10 @@ final class Exchange: RelayedStream {
     receivedBytes += bytes.count
     uncreditedBytes += bytes.count
     guard phase == .reading, receivedBytes <= worker.limits.requestBodyBytes, bodyFault == nil else { return }
+    guard !isOverBudget, reserve(bytes.count) else {
+      isOverBudget = true
+      return
+    }
     body.append(bytes)
     if case .invalid(let fault) = bodyReader?.pointee.consume(bytes) { bodyFault = fault }
   }
@@ -187,11 +205,30 @@ final class Exchange: RelayedStream {
       if receivedBytes > 2 * worker.limits.requestBodyBytes { client?.abort(self) }
       return
     }
-    if receivedBytes > worker.limits.requestBodyBytes {
+    if isOverBudget {
+      refuse(.overloaded)
+      releaseRequest()
+    } else if receivedBytes > worker.limits.requestBodyBytes {
       refuse(.bodyTooLarge(limit: worker.limits.requestBodyBytes))
     } else if let bodyFault {
       refuse(.body(bodyFault))
     }
+  }
+
+  /// - Returns: whether the worker's budget allows for so many bytes more
+  private func reserve(_ count: Int) -> Bool {
+    guard worker.heldBytes + count <= worker.limits.heldBodyBytes else { return false }
+    worker.heldBytes += count
+    reservedBytes += count
+    return true
+  }
+
+  /// Nobody needs the request any more.
+  func releaseRequest() {
+    body.release()
+    forwardedBody.release()
+    worker.heldBytes -= reservedBytes
+    reservedBytes = 0
   }
 
   override func requestEndReceived() {
@@ -229,6 +266,8 @@ final class Exchange: RelayedStream {
 
   override func upstreamStarted(on session: any UpstreamSide) { noteStarted() }
   override func upstreamHeadReceived(status: Int, endsAnswer: Bool) { takeAnswerHead(status: status) }
+  override func upstreamInformationReceived(status: Int) { passInformationOn(status: status) }
+  override func upstreamTrailersReceived() { takeTrailers() }
   override func upstreamBodyReceived(_ bytes: UnsafeRawBufferPointer) { readAnswerBody(bytes) }
   override func upstreamBodyProgressed() { passAnswerBodyOn() }
   override func upstreamEndReceived() { takeAnswerEnd() }

@@ -50,6 +50,14 @@ package enum ForwardedHeaders {
     }
   }
 
+  /// Trailers that go on to the client: none that frames, routes or authenticates (RFC 9110, section 6.5.1).
+  static func appendTrailers(_ trailers: borrowing HeaderBlock, into block: borrowing HeaderBlock) {
+    for index in 0..<trailers.count where trailers[index].name == .other {
+      guard trailers.nameBytes(index).first != UInt8(ascii: ":") else { continue }
+      block.append(.other, trailers.nameBytes(index), trailers.valueBytes(index))
+    }
+  }
+
   private static func mayPass(request name: HeaderName) -> Bool {
     switch name {
     case .other, .anthropicVersion, .contentType, .date, .via, .xRequestID: true

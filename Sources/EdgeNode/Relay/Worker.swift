@@ -52,6 +52,8 @@ final class Worker: RequestReceiver, ConnectionOwner {
   let limits: RelayLimits
   private(set) var policy: PolicyTables
   var random = FastRandom()
+  /// Bytes of requests that exchanges hold.
+  var heldBytes = 0
 
   /// Memory is short: requests are refused.
   private(set) var refusesRequests = false

@@ -11,7 +11,8 @@ class Session {
   func receive(_ bytes: UnsafeRawBufferPointer) { preconditionFailure("a session receives") }
 
   /// The peer will send no more.
-  func receiveEnd() { preconditionFailure("a session is told of the peer's end") }
+  /// - Parameter inOrder: it has said so, and not only ended its connection
+  func receiveEnd(inOrder: Bool) { preconditionFailure("a session is told of the peer's end") }
 
   /// Puts bytes for the peer into `space` and says how many; 0 when there is nothing to send now.
   func produce(into space: UnsafeMutableRawBufferPointer) -> Int {
@@ -221,7 +222,7 @@ final class Connection: EventSource {
     let space = loop.buffers.received
     let count = recv(descriptor, space.baseAddress, space.count, 0)
     guard count > 0 else {
-      if count == 0 { peerEnded() } else if !wouldBlock() { close(.failed) }
+      if count == 0 { peerEnded(inOrder: tls == nil) } else if !wouldBlock() { close(.failed) }
       return
     }
     if phase == .lingering {
@@ -273,7 +274,7 @@ final class Connection: EventSource {
         return
       case .ended:
         guard sendRecords() else { return }
-        peerEnded()
+        peerEnded(inOrder: true)
         return
       case .failed:
         _ = sendRecords()
@@ -283,14 +284,14 @@ final class Connection: EventSource {
     }
   }
 
-  private func peerEnded() {
+  private func peerEnded(inOrder: Bool) {
     guard phase == .open, let session else {
       close(.peerClosed)
       return
     }
     // Reading on would report the end over and over.
     pauseReading()
-    session.receiveEnd()
+    session.receiveEnd(inOrder: inOrder)
   }
 
   // MARK: Sending

@@ -4,9 +4,9 @@
 import CLinux
 
 class RelayedStream {
-  /// The states of all blocks and queues, in one block of memory: four of heads, then three of queues.
+  /// The states of all blocks and queues, in one block of memory: five of heads, then three of queues.
   private let storage: UnsafeMutableRawPointer
-  private static let headBytes = 4 * MemoryLayout<HeaderBlock.State>.stride
+  private static let headBytes = 5 * MemoryLayout<HeaderBlock.State>.stride
   private static let storageBytes = headBytes + 3 * MemoryLayout<ByteQueue.State>.stride
 
   // The client's side.
@@ -20,6 +20,8 @@ class RelayedStream {
   final let answer: HeaderBlock
   /// Bytes for the client that its session has not taken yet.
   final let answerBody: ByteQueue
+  /// Sent behind the body when it is not empty by then; unchanged from then on.
+  final let answerTrailers: HeaderBlock
   /// Nothing follows what is in `answerBody`.
   final var answerEnded = false
   /// The client's session has found `answerBody` empty and waits for `wake`.
@@ -56,12 +58,13 @@ class RelayedStream {
 
   init() {
     storage = takeFromPool(Self.storageBytes)
-    let heads = storage.bindMemory(to: HeaderBlock.State.self, capacity: 4)
+    let heads = storage.bindMemory(to: HeaderBlock.State.self, capacity: 5)
     let queues = (storage + Self.headBytes).bindMemory(to: ByteQueue.State.self, capacity: 3)
     request = HeaderBlock(at: heads)
     answer = HeaderBlock(at: heads + 1)
     forwarded = HeaderBlock(at: heads + 2)
     upstreamHead = HeaderBlock(at: heads + 3)
+    answerTrailers = HeaderBlock(at: heads + 4)
     answerBody = ByteQueue(at: queues)
     body = ByteQueue(at: queues + 1)
     forwardedBody = ByteQueue(at: queues + 2)
@@ -72,6 +75,7 @@ class RelayedStream {
     answer.release()
     forwarded.release()
     upstreamHead.release()
+    answerTrailers.release()
     answerBody.release()
     body.release()
     forwardedBody.release()
@@ -99,9 +103,13 @@ class RelayedStream {
 
   /// The request has the upstream's connection; from here on it may have been acted upon.
   func upstreamStarted(on session: any UpstreamSide) { preconditionFailure("overridden") }
+  /// An informational head (1xx, but 101) is in `upstreamHead`, which is cleared afterwards.
+  func upstreamInformationReceived(status: Int) {}
   func upstreamHeadReceived(status: Int, endsAnswer: Bool) { preconditionFailure("overridden") }
   /// Called while the session parses: copies what it needs and calls no session.
   func upstreamBodyReceived(_ bytes: UnsafeRawBufferPointer) { preconditionFailure("overridden") }
+  /// The answer's trailers are in `upstreamHead`; its end follows.
+  func upstreamTrailersReceived() {}
   func upstreamBodyProgressed() { preconditionFailure("overridden") }
   func upstreamEndReceived() { preconditionFailure("overridden") }
   /// The upstream's stream is over in order; its session has let go of it.
@@ -127,6 +135,8 @@ enum UpstreamFailure {
 
 /// What a relay asks of the session that holds the client's stream.
 protocol ClientSide: AnyObject {
+  /// Sends an informational head, which is `head` with a status of 1xx.
+  func sendInformation(_ stream: RelayedStream, _ head: borrowing HeaderBlock)
   /// Sends `stream.answer`.
   func sendHead(_ stream: RelayedStream, ends: Bool)
   /// There are new bytes in `stream.answerBody`, or `stream.answerEnded` was set.

@@ -78,6 +78,17 @@ struct HTTP1AnswerWriter: ~Copyable {
     if ends { isAnswerDone = true }
   }
 
+  mutating func appendInformation(_ head: borrowing HeaderBlock) {
+    let status = head.value(.status)?.decimal ?? 100
+    output.append("HTTP/1.1 ")
+    withDecimal(status) { output.append($0) }
+    output.append(" ")
+    output.append(reasonPhrase(status))
+    output.append("\r\n")
+    appendFields(head)
+    output.append("\r\n")
+  }
+
   private mutating func appendFields(_ head: borrowing HeaderBlock) {
     var index = 0
     while index < head.count {
@@ -117,9 +128,15 @@ struct HTTP1AnswerWriter: ~Copyable {
     }
     if body == .chunked {
       if count > 0 { used += Self.write("\r\n", base + used) }
-      if isLast { used += Self.write("0\r\n\r\n", base + used) }
+      if isLast { used += Self.write(stream.answerTrailers.count > 0 ? "0\r\n" : "0\r\n\r\n", base + used) }
     }
-    if isLast { isAnswerDone = true }
+    if isLast {
+      isAnswerDone = true
+      if body == .chunked, stream.answerTrailers.count > 0 {
+        appendFields(stream.answerTrailers)
+        output.append("\r\n")
+      }
+    }
     if count > 0 { stream.answerTaken(count) }
     return used
   }
@@ -162,6 +179,9 @@ struct HTTP1AnswerWriter: ~Copyable {
 /// The reason phrase of a status; clients are told to ignore it (RFC 9112, section 4).
 func reasonPhrase(_ status: Int) -> StaticString {
   switch status {
+  case 100: "Continue"
+  case 102: "Processing"
+  case 103: "Early Hints"
   case 200: "OK"
   case 201: "Created"
   case 204: "No Content"

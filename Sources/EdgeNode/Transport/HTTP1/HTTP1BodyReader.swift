@@ -26,6 +26,15 @@ enum HTTP1BodyReader {
     if case .done = self { true } else { false }
   }
 
+  var isChunked: Bool {
+    if case .chunked = self { true } else { false }
+  }
+
+  /// The last chunk has come, and trailers may.
+  var isBehindChunks: Bool {
+    if case .chunked(let decoder) = self { decoder.isInTrailers } else { false }
+  }
+
   var endsWithConnection: Bool {
     if case .untilClose = self { true } else { false }
   }

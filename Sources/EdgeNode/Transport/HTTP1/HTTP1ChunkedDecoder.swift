@@ -35,6 +35,14 @@ package struct HTTP1ChunkedDecoder: Sendable, BitwiseCopyable {
 
   package init() {}
 
+  /// The last chunk has come; only trailers and the last line end may follow.
+  var isInTrailers: Bool {
+    switch state {
+    case .trailerStart, .trailerName, .trailerValue, .trailerLineFeed, .lastLineFeed: true
+    default: false
+    }
+  }
+
   /// The body is whole.
   package var isComplete: Bool { state == .end }
 

@@ -5,6 +5,8 @@ import StraitProtocol
 final class HTTP1ClientSession: Session, UpstreamSide {
   /// Bytes of an answer that the relay has not passed on before reading stops.
   private static let answerWindow = 64 * 1024
+  /// A chunk's line end, the last chunk's size line and the last line: no trailers between them.
+  private static let bareEndBytes = 7
 
   let connection: Connection
   private(set) var idleSince: Int64
@@ -13,6 +15,7 @@ final class HTTP1ClientSession: Session, UpstreamSide {
   private var stream: RelayedStream?
   private let output = ByteQueue()
   private let input = ByteQueue()
+  private let trailers = ByteQueue()
   private var parser = HTTP1HeadParser(kind: .answer)
   private var head = HTTP1Head()
   private var framing = HTTP1BodyReader.done
@@ -114,9 +117,12 @@ final class HTTP1ClientSession: Session, UpstreamSide {
       case .invalid: return fail(.malformed)
       case .head(let length):
         if head.status >= 100, head.status < 200 {
+          if head.status == 101 { return fail(.malformed) }
+          head.copyAnswer(input.readable, into: stream.upstreamHead)
           input.consume(length)
           parser.reset()
-          if head.status == 101 { return fail(.malformed) }
+          stream.upstreamInformationReceived(status: head.status)
+          stream.upstreamHead.removeAll()
           continue
         }
         head.copyAnswer(input.readable, into: stream.upstreamHead)
@@ -144,7 +150,13 @@ final class HTTP1ClientSession: Session, UpstreamSide {
   private func readBody(_ bytes: UnsafeRawBufferPointer) {
     var position = 0
     while position < bytes.count, !framing.isDone, let stream {
-      switch framing.next(bytes, &position) {
+      let start = position
+      let isChunked = framing.isChunked
+      let step = framing.next(bytes, &position)
+      if isChunked, framing.isDone ? position - start > Self.bareEndBytes : framing.isBehindChunks {
+        trailers.append(UnsafeRawBufferPointer(rebasing: bytes[start..<position]))
+      }
+      switch step {
       case .payload(let range):
         uncredited += range.count
         stream.upstreamBodyReceived(UnsafeRawBufferPointer(rebasing: bytes[range]))
@@ -167,6 +179,7 @@ final class HTTP1ClientSession: Session, UpstreamSide {
 
   private func end() {
     guard let stream else { return }
+    if !trailers.isEmpty { takeTrailers(stream) }
     let requestIsSent = output.isEmpty && stream.forwardedOffset == stream.forwardedBody.count
     self.stream = nil
     stream.upstreamEnded = true
@@ -183,6 +196,13 @@ final class HTTP1ClientSession: Session, UpstreamSide {
     }
   }
 
+  /// The queue may begin with what is left of the last chunk's lines: what is no field is passed over.
+  private func takeTrailers(_ stream: RelayedStream) {
+    HTTP1Head.copyTrailers(trailers.readable, into: stream.upstreamHead)
+    trailers.release()
+    if stream.upstreamHead.count > 0 { stream.upstreamTrailersReceived() }
+  }
+
   private func fail(_ failure: UpstreamFailure) {
     guard let stream else { return }
     self.stream = nil
@@ -191,7 +211,7 @@ final class HTTP1ClientSession: Session, UpstreamSide {
     stream.upstreamFailed(failure)
   }
 
-  override func receiveEnd() {
+  override func receiveEnd(inOrder: Bool) {
     if let stream, stream.upstreamHeadDone, framing.endsWithConnection {
       keepsAlive = false
       end()

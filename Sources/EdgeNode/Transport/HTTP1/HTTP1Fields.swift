@@ -13,16 +13,42 @@ extension HTTP1Head {
     copyFields(bytes, into: block)
   }
 
+  /// Adds the fields among the lines of a trailer section, whose syntax the decoder has checked.
+  static func copyTrailers(_ bytes: UnsafeRawBufferPointer, into block: borrowing HeaderBlock) {
+    var start = 0
+    while start < bytes.count {
+      var end = start
+      while end < bytes.count, bytes[end] != 0x0A { end += 1 }
+      copyTrailer(bytes, start, end, into: block)
+      start = end + 1
+    }
+  }
+
+  private static func copyTrailer(
+    _ bytes: UnsafeRawBufferPointer, _ start: Int, _ end: Int, into block: borrowing HeaderBlock
+  ) {
+    var colon = start
+    while colon < end, HTTP1Characters.isToken(bytes[colon]) { colon += 1 }
+    guard colon > start, colon < end, bytes[colon] == UInt8(ascii: ":"), block.count < fieldLimit else { return }
+    let valueEnd = bytes[end - 1] == 0x0D ? end - 1 : end
+    append(bytes[start..<colon], trimmed(bytes, colon + 1, max(colon + 1, valueEnd)), into: block)
+  }
+
+  private static func append(
+    _ name: Slice<UnsafeRawBufferPointer>, _ value: UnsafeRawBufferPointer, into block: borrowing HeaderBlock
+  ) {
+    withUnsafeTemporaryAllocation(byteCount: name.count, alignment: 1) { lowered in
+      for (offset, byte) in name.enumerated() { lowered[offset] = asciiLowercase(byte) }
+      block.append(UnsafeRawBufferPointer(lowered), value)
+    }
+  }
+
   private func copyFields(_ bytes: UnsafeRawBufferPointer, into block: borrowing HeaderBlock) {
     var index = 0
     while index < count {
       let field = self[index]
       index += 1
-      let value = UnsafeRawBufferPointer(rebasing: bytes[field.value])
-      withUnsafeTemporaryAllocation(byteCount: field.name.count, alignment: 1) { name in
-        for offset in 0..<name.count { name[offset] = asciiLowercase(bytes[field.name.lowerBound + offset]) }
-        block.append(UnsafeRawBufferPointer(name), value)
-      }
+      Self.append(bytes[field.name], UnsafeRawBufferPointer(rebasing: bytes[field.value]), into: block)
     }
   }
 }

@@ -84,8 +84,10 @@ final class HTTP1ServerSession: Session, ClientSide {
     if phase == .answering, input.count > limits.pipelinedBytes { connection.pauseReading() }
   }
 
-  override func receiveEnd() {
-    connection.close(.peerClosed)
+  override func receiveEnd(inOrder: Bool) {
+    // A client that has said all it has to say may still want its answer. One whose connection just ends is gone.
+    guard inOrder, stream != nil, phase == .answering, input.isEmpty else { return connection.close(.peerClosed) }
+    keepsAlive = false
   }
 
   override func connectionClosed() {
@@ -226,6 +228,13 @@ final class HTTP1ServerSession: Session, ClientSide {
   }
 
   // MARK: ClientSide
+
+  func sendInformation(_ stream: RelayedStream, _ head: borrowing HeaderBlock) {
+    // RFC 9110, section 15.2: not to an HTTP/1.0 client.
+    if isHTTP10 { return }
+    writer.appendInformation(head)
+    connection.needsFlush()
+  }
 
   func sendHead(_ stream: RelayedStream, ends: Bool) {
     if isDraining { keepsAlive = false }

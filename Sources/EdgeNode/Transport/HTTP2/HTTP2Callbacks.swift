@@ -164,7 +164,10 @@ enum HTTP2Callbacks {
               return Int(NGHTTP2_ERR_DEFERRED.rawValue)
             }
             flags.pointee |= NGHTTP2_DATA_FLAG_NO_COPY.rawValue
-            if available.ends { flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue }
+            if available.ends {
+              flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
+              if session.hasTrailers(stream) { flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue }
+            }
             return available.count
           }
         }

@@ -58,7 +58,7 @@ final class HTTP2ClientSession: HTTP2Session, UpstreamSide {
   override func appendField(
     _ stream: RelayedStream, _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
   ) -> Bool {
-    if stream.upstreamHeadDone { return true }
+    // Behind the answer's head only trailers come; its block is free again.
     guard stream.upstreamHead.count < limits.headerFields,
       stream.upstreamHead.listSize + name.count + value.count + 32 <= limits.headerListBytes
     else { return false }
@@ -86,6 +86,7 @@ final class HTTP2ClientSession: HTTP2Session, UpstreamSide {
     hasAnswered = true
     if stream.upstreamHeadDone {
       // Trailers, which end the answer.
+      stream.upstreamTrailersReceived()
       note(.end, stream)
       return
     }
@@ -94,6 +95,7 @@ final class HTTP2ClientSession: HTTP2Session, UpstreamSide {
       return
     }
     if status < 200 {
+      stream.upstreamInformationReceived(status: status)
       stream.upstreamHead.removeAll()
       return
     }
@@ -153,10 +155,10 @@ final class HTTP2ClientSession: HTTP2Session, UpstreamSide {
   private func release(_ stream: RelayedStream) {
     let streamID = stream.upstreamStreamID
     detach(stream)
-    // A stream that has closed must not be reset: the peer counts resets.
-    guard nghttp2_session_find_stream(session, streamID) != nil else { return }
-    nghttp2_session_set_stream_user_data(session, streamID, nil)
     forgetStream(streamID)
+    // Refused for a stream that has closed, which must not be reset: the peer counts resets. A request that has not been
+    // sent yet is known by it too, and the reset takes it back.
+    guard nghttp2_session_set_stream_user_data(session, streamID, nil) == 0 else { return }
     reset(streamID, NGHTTP2_CANCEL)
   }
 

@@ -127,6 +127,15 @@ final class HTTP2ServerSession: HTTP2Session, ClientSide {
 
   // MARK: ClientSide
 
+  func sendInformation(_ stream: RelayedStream, _ head: borrowing HeaderBlock) {
+    _ = head.withNghttp2Fields(copied: true) { fields in
+      nghttp2_submit_headers(
+        session, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream.clientStreamID, nil, fields.baseAddress, fields.count,
+        nil)
+    }
+    connection.needsFlush()
+  }
+
   func sendHead(_ stream: RelayedStream, ends: Bool) {
     let result = stream.answer.withNghttp2Fields { fields in
       if ends {
@@ -180,12 +189,21 @@ final class HTTP2ServerSession: HTTP2Session, ClientSide {
     let ends = stream.answerEnded && count == waiting
     if ends {
       stream.answerFinishing()
+      if stream.answerTrailers.count > 0 { sendTrailers(stream) }
     } else if count == 0 {
       stream.clientWaits = true
       return nil
     }
     return (count, ends)
   }
+
+  private func sendTrailers(_ stream: RelayedStream) {
+    _ = stream.answerTrailers.withNghttp2Fields {
+      nghttp2_submit_trailer(session, stream.clientStreamID, $0.baseAddress, $0.count)
+    }
+  }
+
+  override func hasTrailers(_ stream: RelayedStream) -> Bool { stream.answerTrailers.count > 0 }
 
   override func copyBody(_ stream: RelayedStream, into space: UnsafeMutableRawPointer, count: Int) {
     guard count > 0, let bytes = stream.answerBody.readable.baseAddress else { return }

@@ -75,6 +75,8 @@ class HTTP2Session: Session {
   func allClosed() {}
   /// The bytes that a DATA frame of the stream may take next; see `HTTP2Callbacks`.
   func bodyAvailable(_ stream: RelayedStream, most: Int) -> (count: Int, ends: Bool)? { nil }
+  /// Trailers end the stream, and not its last DATA frame.
+  func hasTrailers(_ stream: RelayedStream) -> Bool { false }
   func copyBody(_ stream: RelayedStream, into space: UnsafeMutableRawPointer, count: Int) {}
 
   final func note(_ kind: HTTP2Event.Kind, _ stream: RelayedStream, code: UInt32 = 0) {
@@ -128,7 +130,7 @@ class HTTP2Session: Session {
     connection.closeAfterFlush(.cut(.headTimeout))
   }
 
-  final override func receiveEnd() {
+  final override func receiveEnd(inOrder: Bool) {
     connection.close(.peerClosed)
   }
 
