@@ -4,7 +4,7 @@
 ONCE ?= 0
 export SWIFT_BACKTRACE = enable=no
 
-.PHONY: run test bench bench-hostile soak fuzz format lint clean
+.PHONY: run test bench bench-hostile soak fuzz sanitize format lint clean
 
 run: ## a whole fleet on this machine, until Ctrl-C (ONCE=1: until the first request is done)
 	@infra/setup run
@@ -32,6 +32,9 @@ fuzz: ## a search for inputs that break the parsers, SECONDS (60) each target
 	@infra/setup test
 	@/usr/bin/python3 infra/build
 	@infra/fuzz run $(or $(SECONDS),60)
+
+sanitize: ## the tests under AddressSanitizer and ThreadSanitizer; two builds of their own, of 15 minutes each at first
+	@infra/sanitize
 
 format: ## write every Swift file in the house's style
 	@infra/swift-files | xargs swift format --in-place
