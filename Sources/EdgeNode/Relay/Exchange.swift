@@ -91,6 +91,7 @@ final class Exchange: RelayedStream {
     worker.counters.add(.requests)
     clientProtocol = client?.clientProtocol == .http1 ? .http1 : .http2
     if requestHeadTooLarge { return refuse(.headTooLarge) }
+    if requestHeadInvalid { return refuse(.badRequest) }
     if request.listSize > Self.usualHeadBytes, !reserve(request.listSize) { return refuse(.overloaded) }
     let asksAnthropic = request.value(.anthropicVersion) != nil
     if asksAnthropic { endpoint = .messages }

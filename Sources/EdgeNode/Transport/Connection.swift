@@ -166,8 +166,9 @@ final class Connection: EventSource {
   func close(_ reason: ConnectionEnd = .closedHere) {
     guard phase != .closed else { return }
     phase = .closed
-    loop.remove(descriptor: descriptor)
-    Glibc.close(descriptor)
+    // What a slow reader has not taken would stay in the kernel for minutes.
+    if case .cut(.slowReader) = reason { strait_close_resets(descriptor) }
+    loop.close(descriptor: descriptor)
     unsent.release()
     loop.keepUntilTurnEnds(self)
     if case .cut(let cut) = reason { owner.connectionCut(cut) }
@@ -196,6 +197,7 @@ final class Connection: EventSource {
   // MARK: Events
 
   override func ready(_ events: UInt32) {
+    guard phase != .closed else { return }
     if phase == .connecting {
       finishConnecting()
       return

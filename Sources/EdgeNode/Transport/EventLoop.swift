@@ -62,6 +62,9 @@ final class EventLoop {
   private var flushing = ContiguousArray<Connection>()
   /// Objects that ended in this turn: kept until its end, because events and callers may still name them.
   private var ended = ContiguousArray<AnyObject>()
+  /// Closed when the turn ends: a new connection of the same turn would get the number, and events that name the old one
+  /// may be still to come.
+  private var endedDescriptors = ContiguousArray<Int32>()
   private var nextSweep: Int64 = 0
   private var stopped = false
 
@@ -79,7 +82,8 @@ final class EventLoop {
   }
 
   deinit {
-    close(epoll)
+    closeEndedDescriptors()
+    Glibc.close(epoll)
     events.deallocate()
     clock.deallocate()
   }
@@ -115,6 +119,18 @@ final class EventLoop {
     ended.append(object)
   }
 
+  /// Takes a descriptor out of the loop and closes it when the turn has ended.
+  func close(descriptor: Int32) {
+    remove(descriptor: descriptor)
+    endedDescriptors.append(descriptor)
+  }
+
+  private func closeEndedDescriptors() {
+    guard !endedDescriptors.isEmpty else { return }
+    for descriptor in endedDescriptors { Glibc.close(descriptor) }
+    endedDescriptors.removeAll(keepingCapacity: true)
+  }
+
   // MARK: Running
 
   func run() {
@@ -147,6 +163,7 @@ final class EventLoop {
       onSweep()
     }
     flushDirty()
+    closeEndedDescriptors()
     if !ended.isEmpty { ended.removeAll(keepingCapacity: true) }
   }
 

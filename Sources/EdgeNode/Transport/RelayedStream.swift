@@ -28,6 +28,8 @@ class RelayedStream {
   final var clientWaits = false
   /// The request's head is complete: fields that come later are trailers.
   final var requestHeadDone = false
+  /// The head says something that would be another request, or none, over HTTP/1.1.
+  final var requestHeadInvalid = false
   /// The head was larger than the limits; the fields beyond are not kept.
   final var requestHeadTooLarge = false
   /// What the head had beyond the limits, by the measure of `HeaderBlock.listSize`.

@@ -31,10 +31,15 @@ static inline int strait_errno(void) { return errno; }
 // accept4 is hidden behind _GNU_SOURCE, which a header seen by Swift must not define.
 int strait_accept(int listener, struct sockaddr_storage *address);
 
-// Closes a connection with a reset, so that neither side keeps a trace of it.
-static inline void strait_reset(int descriptor) {
+// Has closing the connection reset it, so that neither side keeps a trace of it, nor the kernel what was not taken.
+static inline void strait_close_resets(int descriptor) {
   struct linger none = {1, 0};
   setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+}
+
+// Closes a connection with a reset.
+static inline void strait_reset(int descriptor) {
+  strait_close_resets(descriptor);
   close(descriptor);
 }
 

@@ -8,6 +8,8 @@ package struct HTTP1Limits: Sendable {
   package var pipelinedBytes = 64 * 1024
   /// Bytes of a refused request that are read and thrown away so that the client gets to read its answer.
   package var discardedBytes = 4 * 1024 * 1024
+  /// How long the rest of such a request may take.
+  package var discardMicroseconds: Int64 = 30_000_000
 
   package init() {}
 }
@@ -43,6 +45,8 @@ final class HTTP1ServerSession: Session, ClientSide {
   private var isDraining = false
   private var closesAfterAnswer = false
   private var discarded = 0
+  /// When an answer ended before its request.
+  private var answeredAt: Int64 = 0
   private var headBeganAt: Int64
   private var idleSince: Int64
   private var writer = HTTP1AnswerWriter()
@@ -96,6 +100,7 @@ final class HTTP1ServerSession: Session, ClientSide {
   }
 
   override func sweep(now: Int64) {
+    if phase == .body, stream == nil, now - answeredAt > limits.discardMicroseconds { return close() }
     guard phase == .head, stream == nil else { return }
     if input.isEmpty {
       guard now - idleSince > idleTimeoutMicroseconds else { return }
@@ -270,6 +275,7 @@ final class HTTP1ServerSession: Session, ClientSide {
     finishStream()
     if phase == .body, !closesAfterAnswer {
       // The rest of the request is still to come.
+      answeredAt = connection.loop.now
       if discarded > limits.discardedBytes { close() }
       return
     }

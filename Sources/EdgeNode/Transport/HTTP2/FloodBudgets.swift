@@ -83,7 +83,6 @@ struct FloodBudgets: BitwiseCopyable {
   /// - Returns: the budget that it breaks
   @inline(__always)
   mutating func frameBegins(_ frame: HTTP2FrameHeader, now: Int64) -> ConnectionCut? {
-    receivedBytes &+= frame.length &+ 9
     if frame.type == HTTP2FrameHeader.data || frame.type == HTTP2FrameHeader.headers {
       payloadBytes &+= frame.length &+ 9
       if frame.type == HTTP2FrameHeader.headers { streams &+= 1 }
@@ -120,6 +119,13 @@ struct FloodBudgets: BitwiseCopyable {
       if priorityFrames > priorityFramesPerStream &* (1 &+ streams) { return .priorityFlood }
     default: break
     }
+    return nil
+  }
+
+  /// Bytes have been read, of whatever frames: those that are ignored are never told of.
+  @inline(__always)
+  mutating func received(_ bytes: Int) -> ConnectionCut? {
+    receivedBytes &+= bytes
     return receivedBytes > overheadFactor &* payloadBytes &+ overheadBytes ? .overhead : nil
   }
 

@@ -102,6 +102,7 @@ final class HTTP2ServerSession: HTTP2Session, ClientSide {
       return
     }
     stream.requestHeadDone = true
+    stream.requestHeadInvalid = !HTTP2RequestRules.allow(stream.request)
     stream.requestHeadReceived(endsRequest: ends)
   }
 

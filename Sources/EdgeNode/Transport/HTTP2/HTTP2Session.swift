@@ -109,14 +109,18 @@ class HTTP2Session: Session {
       connection.closeAfterFlush(.cut(cutReason ?? (isFlood ? .queuedFrames : .protocolError)))
       return
     }
-    if nghttp2_session_get_outbound_queue_size(pointer) > limits.queuedFrames {
-      cut(.queuedFrames)
-      connection.closeAfterFlush(.cut(.queuedFrames))
+    if let reason = budgets.received(bytes.count) ?? queueBreach {
+      cut(reason)
+      connection.closeAfterFlush(.cut(reason))
     } else if wantsNothing {
       connection.closeAfterFlush(end)
     } else {
       connection.needsFlush()
     }
+  }
+
+  private final var queueBreach: ConnectionCut? {
+    nghttp2_session_get_outbound_queue_size(pointer) > limits.queuedFrames ? .queuedFrames : nil
   }
 
   /// What the connection's end is called.
