@@ -44,7 +44,7 @@ def test_an_edge_holds_so_many_connections(world, tmp_path):
 
 
 def test_half_a_handshake_counts_and_does_not_last(world, tmp_path):
-    with edge_beside(world, tmp_path, {"connections_per_address": 1, "handshake_seconds": 1}) as edge:
+    with edge_beside(world, tmp_path, {"connections_per_address": 1, "handshake_seconds": 5}) as edge:
         host, port = edge.address.split(":")
         with socket.create_connection((host, int(port)), timeout=30) as silent:
             assert is_refused(world, edge)
