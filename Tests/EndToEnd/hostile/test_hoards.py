@@ -1,4 +1,4 @@
-"""Clients that make an edge hold as much as they can and break no rule."""
+"""Clients that make an edge hold as much as they can and break no rule of a single stream."""
 
 import pytest
 
@@ -9,10 +9,15 @@ ATTACKERS = 100
 
 
 @pytest.mark.parametrize("hoard", HEADER_HOARDS, ids=lambda hoard: hoard.name)
-def test_heads_that_are_vast_when_unpacked(siege, hoard):
-    assert_bounded(siege(hoard, ATTACKERS))
+def test_heads_that_are_vast_when_unpacked(strict_siege, hoard):
+    assert_bounded(strict_siege(hoard, ATTACKERS))
 
 
 @pytest.mark.parametrize("hoard", BODY_HOARDS, ids=lambda hoard: hoard.name)
 def test_bodies_that_do_not_end(strict_siege, hoard):
     assert_bounded(strict_siege(hoard, ATTACKERS))
+
+
+@pytest.mark.parametrize("hoard", HEADER_HOARDS + BODY_HOARDS, ids=lambda hoard: hoard.name)
+def test_hoards_with_productions_limits(siege, hoard):
+    assert_bounded(siege(hoard, ATTACKERS))
