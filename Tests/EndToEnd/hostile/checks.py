@@ -4,8 +4,10 @@ from .siege import MEMORY_LIMIT_BYTES, Report
 
 
 def assert_unhurt(report: Report) -> None:
-    """Nothing crashed, and every victim's stream ended whole."""
+    """Nothing crashed, no connection was lost at its beginning, and every victim's stream ended whole."""
     assert report.edge_lives, f"the edge died: {report}"
+    lost = [outcome.words for outcome in report.outcomes if not outcome.met]
+    assert not lost, f"{lost}: {report}"
     assert not report.victim_faults, f"{report.victim_faults[:5]}: {report}"
 
 

@@ -11,8 +11,6 @@ from .siege import besiege
 # it is mended.
 OPEN_FAULTS = {
     "heads_that_are_vast": "a refused request keeps its head for as long as its answer finds no window",
-    "no_greeting_is_lost": "an event of a closed connection reads from the descriptor that a new one has",
-    "carry_nothing[unknown frames": "unknown frames are no overhead",
     "with_productions_limits": "each worker holds 48 MiB of requests by default, whoever sent them",
 }
 

@@ -33,6 +33,8 @@ class Outcome:
     sent: int = 0
     """Hostile pieces sent until the cut was seen."""
     words: str = ""
+    met: bool = True
+    """The edge took the connection at all."""
 
 
 class Memory:
@@ -136,7 +138,7 @@ def _attack(attack, target: Target, source: str) -> Outcome:
     try:
         return attack(target, source)
     except NoHandshake as error:
-        return Outcome(cut=False, tolerated=False, words=str(error))
+        return Outcome(cut=False, tolerated=False, words=str(error), met=False)
 
 
 def _victims_or_not(for_victims, otherwise):

@@ -21,6 +21,7 @@ def test_a_good_report_passes():
     ("change", "words"),
     [
         ({"edge_lives": False}, "died"),
+        ({"outcomes": [Outcome(cut=True), Outcome(cut=False, words="no handshake", met=False)]}, "no handshake"),
         ({"victim_faults": ["stream 1: was reset"]}, "was reset"),
         ({"growth_bytes": MEMORY_LIMIT_BYTES + 1}, "memory"),
         ({"outcomes": [Outcome(cut=True), Outcome(cut=False)]}, "1 not cut"),
