@@ -64,6 +64,7 @@ let package = Package(
     .target(name: "CLinux", path: "Sources/EdgeNode/CLinux"),
     .target(
       name: "COpenSSL",
+      dependencies: ["CLinux"],
       path: "Sources/EdgeNode/COpenSSL",
       linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]
     ),

@@ -1,6 +1,8 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "COpenSSL.h"
 
+#include "Allocation.h"
+
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
@@ -16,6 +18,7 @@ static int buffers_read(BIO *bio, char *into, int wanted) {
   }
   size_t count = (size_t)wanted < buffers->input_count ? (size_t)wanted : buffers->input_count;
   memcpy(into, buffers->input, count);
+  strait_note_received(into, count);
   buffers->input += count;
   buffers->input_count -= count;
   return (int)count;
@@ -55,6 +58,7 @@ static void free_choice(void *parent, void *choice, CRYPTO_EX_DATA *data, int in
 
 // What is looked up once and not in every handshake.
 __attribute__((constructor)) static void prepare(void) {
+  strait_use_own_allocation();
   ticket_cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
   name_choice_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_choice);
   ticket_choice_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_choice);

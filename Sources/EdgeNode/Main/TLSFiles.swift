@@ -11,7 +11,8 @@ struct TLSFiles: Sendable {
   let ticketSecretFile: String?
 
   private static let pairKeys = ["certificate_file", "private_key_file"]
-  private static let hint = "give certificate_file and private_key_file, or a list of such pairs as certificates"
+  private static let hint =
+    "give certificate_file and private_key_file, or a list of such pairs as certificates"
 
   /// - Throws: `SettingsFault`
   init(_ top: SettingsReader) throws {

@@ -93,7 +93,8 @@ package final class TLSContext: @unchecked Sendable {
       SSL_CTX_check_private_key(pointer) == 1
     else {
       throw TLSError(
-        "cannot use the private key in \(files.privateKeyFile) with the certificate in \(files.certificateFile)")
+        "cannot use the private key in \(files.privateKeyFile) with the certificate in "
+          + files.certificateFile)
     }
   }
 
