@@ -30,6 +30,8 @@ def limits(base: int, refuse: int, reset: int) -> dict:
         "memory_drain_percent": refuse,
         "memory_refuse_percent": refuse,
         "memory_reset_percent": reset,
+        # Bodies have a limit of their own, well below; it is not what is tried here.
+        "held_body_bytes": 1 << 30,
     }
 
 
