@@ -3,6 +3,7 @@
 struct Client {
   let connection: Connection
   let address: ClientAddress
+  let acceptedAt: Int64
   /// When the client is asked to come again on another connection.
   var retiresAt: Int64
 }

@@ -49,7 +49,8 @@ package final class Edge: Sendable {
   /// Binds all listeners and starts the workers' threads.
   /// - Throws: `SystemCallError` when an address cannot be listened on; nothing runs then
   package func start(tls: TLSContext) throws {
-    let shared = SharedParts(resolver: try Resolver(), gate: gate, overload: overload)
+    let sockets = try ListeningSockets(address: settings.listen, count: handles.count)
+    let shared = SharedParts(sockets: sockets, resolver: try Resolver(), gate: gate, overload: overload)
     let admin = adminFacts
     let tables = state.withLock { $0.tables }
     for (index, handle) in handles.enumerated() {
@@ -59,7 +60,7 @@ package final class Edge: Sendable {
         do {
           let worker = try Worker(
             settings: settings, handle: handle, tls: tls, policy: tables, sink: sink, shared: shared,
-            watchesMemory: index == 0)
+            index: index)
           if index == 0 { try worker.serveAdmin(settings.adminListen, admin) }
           state.withLock { $0.running += 1 }
           ready.open()

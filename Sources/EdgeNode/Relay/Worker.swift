@@ -8,6 +8,7 @@ import Synchronization
 
 /// What the workers of a process share.
 struct SharedParts: Sendable {
+  let sockets: ListeningSockets
   let resolver: Resolver
   let gate: ConnectionGate
   let overload: Overload
@@ -61,9 +62,13 @@ final class Worker: RequestReceiver, ConnectionOwner {
   private let resolver: Resolver
   private let gate: ConnectionGate
   private let overload: Overload
-  private let watchesMemory: Bool
+  /// Does what one worker does for all.
+  private let isFirst: Bool
   private var tls: TLSContext
-  private var listener: Listener?
+  private var listeners = [Listener]()
+  private var handoverOffer: HandoverOffer?
+  /// The process that had the sockets before goes on serving until this one can.
+  private var waitsForPolicy = false
   private var admin: AdminPort?
   private var pools = [UpstreamID: (entry: UpstreamEntry, pool: UpstreamPool)]()
   /// In the order of the policy's upstreams.
@@ -76,7 +81,7 @@ final class Worker: RequestReceiver, ConnectionOwner {
 
   init(
     settings: EdgeSettings, handle: WorkerHandle, tls: TLSContext, policy: PolicyTables, sink: any UsageSink,
-    shared: SharedParts, watchesMemory: Bool
+    shared: SharedParts, index: Int
   ) throws {
     self.settings = settings
     limits = settings.limits
@@ -87,7 +92,7 @@ final class Worker: RequestReceiver, ConnectionOwner {
     resolver = shared.resolver
     gate = shared.gate
     overload = shared.overload
-    self.watchesMemory = watchesMemory
+    isFirst = index == 0
     counters = handle.counters
     edgeName = Array(settings.edgeName.utf8)
     loop = try EventLoop(waker: handle.waker)
@@ -96,10 +101,16 @@ final class Worker: RequestReceiver, ConnectionOwner {
       for job in handle.takeJobs() { job(self) }
     }
     loop.onSweep = { [unowned self] in sweep() }
-    listener = try Listener(
-      descriptor: try settings.listen.listen(), loop: loop,
-      turnedAway: { [unowned self] in turnedAway(.tooManyConnections) },
-      accepted: { [unowned self] in accept($0, from: $1) })
+    waitsForPolicy = shared.sockets.wereTakenOver && policy.version == 0
+    for socket in shared.sockets.share(index, of: settings.workers) {
+      let listener = try Listener(
+        descriptor: socket, loop: loop, turnedAway: { [unowned self] in turnedAway(.tooManyConnections) },
+        closeSocket: { [sockets = shared.sockets] in sockets.close($0) },
+        accepted: { [unowned self] in accept($0, from: $1) })
+      listeners.append(listener)
+      listener.hold(waitsForPolicy)
+    }
+    if isFirst { handoverOffer = shared.sockets.offer(on: loop) }
   }
 
   func run() {
@@ -116,6 +127,7 @@ final class Worker: RequestReceiver, ConnectionOwner {
   /// Takes on a new configuration. Exchanges under way end with the one they began with.
   func adopt(_ tables: PolicyTables) {
     policy = tables
+    if tables.version > 0 { waitsForPolicy = false }
     var next = [UpstreamID: (entry: UpstreamEntry, pool: UpstreamPool)]()
     for entry in tables.upstreams {
       if let known = pools.removeValue(forKey: entry.id), known.entry.sharesConnections(with: entry) {
@@ -192,7 +204,7 @@ final class Worker: RequestReceiver, ConnectionOwner {
         descriptor: descriptor, connecting: false, tls: session, loop: loop, owner: self,
         handshakeTimeoutMicroseconds: limits.handshakeMicroseconds)
       connection.slowReader = slowReader
-      clients.add(Client(connection: connection, address: address, retiresAt: retirement()))
+      clients.add(Client(connection: connection, address: address, acceptedAt: loop.now, retiresAt: retirement()))
       counters.add(.connectionsAccepted)
       counters.set(.connectionsOpen, clients.count)
     } catch {
@@ -305,7 +317,7 @@ final class Worker: RequestReceiver, ConnectionOwner {
     }
     sweepClients(now)
     relieve(now)
-    listener?.sweep()
+    for listener in listeners { listener.sweep() }
     for (_, known) in pools { known.pool.sweep(now: now) }
     for pool in retiredPools { pool.sweep(now: now) }
     retiredPools.removeAll { $0.connectionCount == 0 }
@@ -318,10 +330,10 @@ final class Worker: RequestReceiver, ConnectionOwner {
 
   /// Does without what the process can no longer afford.
   private func relieve(_ now: Int64) {
-    if watchesMemory { overload.look(now: now) }
+    if isFirst { overload.look(now: now) }
     let level = overload.level
     refusesRequests = level >= .refuse
-    listener?.hold(refusesRequests)
+    for listener in listeners { listener.hold(refusesRequests || waitsForPolicy) }
     if level >= .drainIdle { drainIdle() }
     if level == .resetLargest { resetLargest() }
   }
@@ -353,16 +365,25 @@ final class Worker: RequestReceiver, ConnectionOwner {
     guard drainsAt == nil else { return }
     drainsAt = loop.now
     stopsAt = loop.now + windowMicroseconds
-    listener?.acceptWaiting()
-    listener?.close()
-    for index in 0..<clients.count {
-      let connection = clients.clients[index].connection
-      if connection.isOpen {
-        drain(connection)
-      } else {
-        clients.setRetirement(index, at: loop.now + Self.drainGraceMicroseconds)
-      }
+    handoverOffer?.close()
+    for listener in listeners {
+      listener.acceptWaiting()
+      listener.close()
     }
+    for index in 0..<clients.count { drain(index) }
+  }
+
+  /// A client that has come just now is about to ask for something: it gets its one answer.
+  private func drain(_ index: Int) {
+    let client = clients.clients[index]
+    let session = client.connection.session
+    let isNew = loop.now - client.acceptedAt < Self.drainGraceMicroseconds && session?.isIdle != false
+    guard client.connection.isOpen, !isNew else {
+      (session as? HTTP1ServerSession)?.closeAfterNextAnswer()
+      clients.setRetirement(index, at: loop.now + Self.drainGraceMicroseconds)
+      return
+    }
+    drain(client.connection)
   }
 
   private func continueDrain(_ now: Int64) {

@@ -15,6 +15,7 @@ final class Listener: EventSource {
 
   private let loop: EventLoop
   private let descriptor: Int32
+  private let closeSocket: (Int32) -> Void
   private var isOpen = true
   /// Given up for a moment, so that a client can be accepted and turned away when no descriptor is left.
   private var reserve: Int32
@@ -22,11 +23,13 @@ final class Listener: EventSource {
   private var isExhausted = false
   private var isHeld = false
 
-  /// - Parameter descriptor: a listening socket, owned from here on
+  /// - Parameters:
+  ///   - descriptor: a listening socket, in use until `closeSocket` is called with it
   init(
     descriptor: Int32, loop: EventLoop, turnedAway: @escaping () -> Void,
-    accepted: @escaping (Int32, ClientAddress) -> Void
+    closeSocket: @escaping (Int32) -> Void, accepted: @escaping (Int32, ClientAddress) -> Void
   ) throws {
+    self.closeSocket = closeSocket
     self.loop = loop
     self.descriptor = descriptor
     self.accepted = accepted
@@ -40,7 +43,7 @@ final class Listener: EventSource {
     guard isOpen else { return }
     isOpen = false
     loop.remove(descriptor: descriptor)
-    Glibc.close(descriptor)
+    closeSocket(descriptor)
     if reserve >= 0 { Glibc.close(reserve) }
     loop.keepUntilTurnEnds(self)
   }

@@ -74,6 +74,21 @@ package struct SocketAddress: @unchecked Sendable {
     return descriptor
   }
 
+  /// What processes that share the address know each other by; nil where the kernel chooses the port.
+  var commonName: String? {
+    withUnsafeBytes(of: storage) { bytes -> String? in
+      let port = UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self))
+      guard port > 0 else { return nil }
+      let address = bytes[4..<Int(length)].map { String($0, radix: 16) }.joined(separator: ".")
+      return "strait-edge-\(getuid())-\(port)-\(address)"
+    }
+  }
+
+  /// Whether the descriptor is a socket that listens on just this address.
+  func isListened(by descriptor: Int32) -> Bool {
+    withPointer { strait_listens_on(descriptor, $0, length) } == 1
+  }
+
   /// A socket on its way to the address.
   package func connect() throws -> Int32 {
     let descriptor = try makeSocket()

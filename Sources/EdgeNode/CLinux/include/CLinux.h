@@ -61,6 +61,17 @@ static inline void strait_return_freed_memory(void) {
   mallopt(M_TRIM_THRESHOLD, 4 << 20);
 }
 
+// A socket of the network namespace that is found by its name: one that listens, or one connected to who does. -1 when
+// the name is taken, or nobody's.
+int strait_named_socket(const char *name, int listens);
+int strait_peer_is_this_user(int descriptor);
+// Sends copies of descriptors to the process at the other end. 0, or -1.
+int strait_send_descriptors(int socket, const int *descriptors, int count);
+// Returns how many came, or -1.
+int strait_receive_descriptors(int socket, int *descriptors, int capacity);
+// Whether the descriptor is a socket that listens on just this address.
+int strait_listens_on(int descriptor, const struct sockaddr *address, socklen_t length);
+
 // Names the calling thread, for whoever looks at the process from outside. At most 15 bytes count.
 static inline void strait_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
 
