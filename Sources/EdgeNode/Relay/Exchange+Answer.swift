@@ -154,6 +154,9 @@ extension Exchange {
     ErrorBody.append(fault, dialect: dialect, requestID: id, into: answerBody)
     answer.append(.contentLength, "content-length", number: answerBody.count)
     appendOwnFields(region: nil)
+    // The answer may wait long for a client that does not read.
+    releaseRequest()
+    request.release()
     answerEnded = true
     client?.sendHead(self, ends: false)
   }

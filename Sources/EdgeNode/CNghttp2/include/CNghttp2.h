@@ -13,8 +13,11 @@ static inline nghttp2_data_source strait_nghttp2_source(void *pointer) {
 
 static inline void *strait_nghttp2_source_pointer(const nghttp2_data_source *source) { return source->ptr; }
 
-// The calling thread's pool of memory. What is freed is cleansed first: heads hold keys.
-nghttp2_mem *strait_nghttp2_memory(void);
+// A session on the calling thread's pool of memory; what it frees is cleansed first, because heads hold keys. What
+// `nghttp2_session_mem_send` returns must be copied before any session of the thread is used again, and a send_data
+// callback must never answer NGHTTP2_ERR_WOULDBLOCK: the buffer in which frames are packed is the thread's.
+int strait_nghttp2_session_new(nghttp2_session **session, int is_server, const nghttp2_session_callbacks *callbacks,
+                               void *owner, const nghttp2_option *option);
 
 // The parts of a frame union that the edge looks at.
 static inline nghttp2_headers_category strait_nghttp2_headers_category(const nghttp2_frame *frame) {

@@ -18,10 +18,7 @@ enum HTTP2Callbacks {
     set(option, session.limits)
     let owner = Unmanaged.passUnretained(session).toOpaque()
     var pointer: OpaquePointer?
-    let result =
-      isServer
-      ? nghttp2_session_server_new3(&pointer, callbacks, owner, option, strait_nghttp2_memory())
-      : nghttp2_session_client_new3(&pointer, callbacks, owner, option, strait_nghttp2_memory())
+    let result = strait_nghttp2_session_new(&pointer, isServer ? 1 : 0, callbacks, owner, option)
     guard result == 0, let pointer else { throw HTTP2SetupError() }
     return pointer
   }
@@ -110,7 +107,7 @@ enum HTTP2Callbacks {
       let written = session._withUnsafeGuaranteedRef { session in
         stream._withUnsafeGuaranteedRef { session.writeDataFrame($0, header: header, count: count) }
       }
-      return written ? 0 : NGHTTP2_ERR_WOULDBLOCK.rawValue
+      return written ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE.rawValue
     }
   }
 
@@ -160,6 +157,7 @@ enum HTTP2Callbacks {
         let stream = Unmanaged<RelayedStream>.fromOpaque(pointer)
         return session._withUnsafeGuaranteedRef { session in
           stream._withUnsafeGuaranteedRef { stream in
+            guard session.hasRoomForFrame else { return Int(NGHTTP2_ERR_PAUSE.rawValue) }
             guard let available = session.bodyAvailable(stream, most: most) else {
               return Int(NGHTTP2_ERR_DEFERRED.rawValue)
             }
