@@ -204,7 +204,8 @@ final class Worker: RequestReceiver, ConnectionOwner {
         descriptor: descriptor, connecting: false, tls: session, loop: loop, owner: self,
         handshakeTimeoutMicroseconds: limits.handshakeMicroseconds)
       connection.slowReader = slowReader
-      clients.add(Client(connection: connection, address: address, acceptedAt: loop.now, retiresAt: retirement()))
+      clients.add(
+        Client(connection: connection, address: address, acceptedAt: loop.now, retiresAt: retirement()))
       counters.add(.connectionsAccepted)
       counters.set(.connectionsOpen, clients.count)
     } catch {
