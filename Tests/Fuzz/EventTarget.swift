@@ -37,14 +37,17 @@ enum EventTarget {
 
   /// Event by event: the same bytes, or the same document without its usage.
   private static func checkHidden(_ out: [UInt8], _ expected: ExpectedStream, _ input: [UInt8]) {
-    var kept = [ReferenceEvent]()
-    for event in expected.events where !isThereForUsage(event) { kept.append(event) }
     let isFromStart = expected.events.first.map { !isThereForUsage($0) } ?? true
     let passed = ReferenceStream(out, isFromStart: isFromStart)
-    expectEqual(passed.events.count, kept.count, "an event that is there for more than usage passes")
-    for (one, other) in zip(passed.events, kept) {
+    // An event that is taken out can leave a CR before a LF, which is one line end then: what is nothing but line ends
+    // does not count.
+    let some = passed.events.filter { !content($0, of: out).isEmpty }
+    let kept = expected.events.filter { !isThereForUsage($0) && !content($0, of: input).isEmpty }
+    expectEqual(some.count, kept.count, "an event that is there for more than usage passes")
+    for (one, other) in zip(some, kept) {
       guard case .json(let tree) = other.document, tree.kind == .object, !tree.values("usage").isEmpty else {
-        expectEqual(text(out[one.range]), text(input[other.range]), "an event without usage passes as it is")
+        expectEqual(
+          content(one, of: out), content(other, of: input), "an event without usage passes as it is")
         continue
       }
       guard case .json(let changed) = one.document else {
@@ -56,6 +59,11 @@ enum EventTarget {
       expectEqual(changed, wanted, "an event passes without its usage and else as it is")
     }
     expectEqual(text(out[passed.tail.range]), text(input[expected.tail]), "the last line may lack its end")
+  }
+
+  /// An event without the line ends at its end.
+  private static func content(_ event: ReferenceEvent, of bytes: [UInt8]) -> String {
+    text(bytes[event.range].reversed().drop { $0 == 0x0A || $0 == 0x0D }.reversed())
   }
 
   private static func isThereForUsage(_ event: ReferenceEvent) -> Bool {

@@ -46,7 +46,6 @@ struct ReferenceStream {
   init(_ bytes: [UInt8], isFromStart: Bool = true) {
     tail = ReferenceEvent(range: 0..<0)
     var position = isFromStart && bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
-    let firstLine = position
     while position < bytes.count {
       let start = position
       while position < bytes.count, bytes[position] != 0x0A, bytes[position] != 0x0D { position += 1 }
@@ -54,9 +53,7 @@ struct ReferenceStream {
       let isEnded = position < bytes.count
       if isEnded { position += bytes[position...].starts(with: [0x0D, 0x0A]) ? 2 : 1 }
       tail.range = tail.range.lowerBound..<position
-      // A mark alone on its line is a line for the edge; to a client it is an event without data. Both let it pass.
-      let isMarkAlone = start == firstLine && firstLine == 3 && line.isEmpty
-      if isEnded, line.isEmpty, !isMarkAlone {
+      if isEnded, line.isEmpty {
         events.append(tail)
         tail = ReferenceEvent(range: position..<position)
       } else {

@@ -89,10 +89,10 @@ struct EventStreamReader: ~Copyable {
     passage.position = start &+ length
     if passage.position == passage.count { return true }
     takeLineEnd(&passage)
-    if length > 0 || !syntax.isAtLineStart {
-      syntax.endLine()
-      return true
-    }
+    // A byte order mark alone makes no line.
+    let isEmpty = syntax.isAtLineStart
+    syntax.endLine()
+    if !isEmpty { return true }
     return endEvent(&passage, into: out)
   }
 

@@ -30,7 +30,8 @@ struct EventSyntax: Sendable {
   private var document = Document.none
   private var markerLength = 0
   private var dataLines = 0
-  private var isFirstLine = true
+  /// A byte order mark may stand at the very beginning.
+  private var mayBeginWithMark = true
   /// The first bytes of a line whose field is not known yet.
   private var prefix = InlineArray<16, UInt8>(repeating: 0)
   private var prefixCount = 0
@@ -57,7 +58,7 @@ struct EventSyntax: Sendable {
   mutating func takeLine(_ bytes: UnsafeRawPointer, _ count: Int, base: Int) -> Bool {
     if line == .data { return takeData(bytes, count, base: base) }
     if line == .other || count == 0 { return true }
-    if line == .start && prefixCount == 0 && count > 6 && !isFirstLine {
+    if line == .start && prefixCount == 0 && count > 6 && !mayBeginWithMark {
       let first = bytes.load(as: UInt8.self)
       if first == UInt8(ascii: "d"), memcmp(bytes, "data: ", 6) == 0 {
         beginData()
@@ -73,7 +74,7 @@ struct EventSyntax: Sendable {
 
   /// At a line's end.
   mutating func endLine() {
-    if line == .start {
+    if line == .start && prefixCount > 0 {
       withUnsafeBytes(of: prefix) { bytes in
         let field = UnsafeRawBufferPointer(rebasing: bytes[..<prefixCount])
         if field.equals("event: error") || field.equals("event:error") { isNamedError = true }
@@ -81,7 +82,7 @@ struct EventSyntax: Sendable {
     }
     line = .start
     prefixCount = 0
-    isFirstLine = false
+    mayBeginWithMark = false
   }
 
   /// At an event's end.
@@ -118,7 +119,10 @@ struct EventSyntax: Sendable {
       prefix[prefixCount] = byte
       prefixCount += 1
       position += 1
-      if prefixCount == 3 && isFirstLine && prefixEquals("\u{FEFF}") { prefixCount = 0 }
+      if prefixCount == 3 && mayBeginWithMark && prefixEquals("\u{FEFF}") {
+        prefixCount = 0
+        mayBeginWithMark = false
+      }
       if prefixCount == 5 && prefixEquals("data:") {
         beginData()
         line = .dataSpace

@@ -35,4 +35,16 @@ struct EventEditsTests {
     #expect(readAnswer(array, .chatCompletions).out == array)
     #expect(readAnswer("data: [DONE]\ndata:\n\n", .chatCompletions).end == .complete)
   }
+
+  @Test(
+    "a byte order mark counts at the very beginning only, and alone on its line it makes that line no fuller")
+  func byteOrderMark() {
+    let streams = ["\u{FEFF}\n", "\n\u{FEFF}data: unread\n\n", "\u{FEFF}\u{FEFF}data: unread\n\n"]
+    for stream in streams.map({ $0 + event(hello) }) {
+      let verdict = readAnswer(stream + event("[DONE]"), .chatCompletions)
+      #expect(Array(verdict.out.utf8) == Array((stream + event("[DONE]")).utf8))
+      #expect(verdict.end == .complete)
+      #expect(verdict.outputEvents == 1)
+    }
+  }
 }
