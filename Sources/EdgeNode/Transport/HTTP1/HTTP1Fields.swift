@@ -29,7 +29,9 @@ extension HTTP1Head {
   ) {
     var colon = start
     while colon < end, HTTP1Characters.isToken(bytes[colon]) { colon += 1 }
-    guard colon > start, colon < end, bytes[colon] == UInt8(ascii: ":"), block.count < fieldLimit else { return }
+    guard colon > start, colon < end, bytes[colon] == UInt8(ascii: ":"), block.count < fieldLimit else {
+      return
+    }
     let valueEnd = bytes[end - 1] == 0x0D ? end - 1 : end
     append(bytes[start..<colon], trimmed(bytes, colon + 1, max(colon + 1, valueEnd)), into: block)
   }

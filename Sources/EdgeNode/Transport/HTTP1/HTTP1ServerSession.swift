@@ -90,7 +90,9 @@ final class HTTP1ServerSession: Session, ClientSide {
 
   override func receiveEnd(inOrder: Bool) {
     // A client that has said all it has to say may still want its answer. One whose connection just ends is gone.
-    guard inOrder, stream != nil, phase == .answering, input.isEmpty else { return connection.close(.peerClosed) }
+    guard inOrder, stream != nil, phase == .answering, input.isEmpty else {
+      return connection.close(.peerClosed)
+    }
     keepsAlive = false
   }
 

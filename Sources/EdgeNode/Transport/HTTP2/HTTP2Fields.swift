@@ -5,7 +5,9 @@ import CNghttp2
 extension HeaderBlock {
   /// Calls `body` with the block's fields.
   /// - Parameter copied: nghttp2 keeps copies, so that the block may change at once
-  func withNghttp2Fields<Result>(copied: Bool = false, _ body: (UnsafeMutableBufferPointer<nghttp2_nv>) -> Result) -> Result {
+  func withNghttp2Fields<Result>(
+    copied: Bool = false, _ body: (UnsafeMutableBufferPointer<nghttp2_nv>) -> Result
+  ) -> Result {
     withUnsafeTemporaryAllocation(of: nghttp2_nv.self, capacity: max(1, count)) { space in
       var index = 0
       while index < count {

@@ -22,7 +22,9 @@ enum HTTP2RequestRules {
       let isHost = head[index].name == .host
       guard isHost || head[index].name == .authority else { continue }
       let value = head.valueBytes(index)
-      guard !value.isEmpty, value.allSatisfy(HTTP1Characters.isHost), !(isHost && hasHost) else { return false }
+      guard !value.isEmpty, value.allSatisfy(HTTP1Characters.isHost), !(isHost && hasHost) else {
+        return false
+      }
       hasHost = hasHost || isHost
       if let authority, !isSame(authority, value) { return false }
       authority = value
@@ -32,7 +34,9 @@ enum HTTP2RequestRules {
 
   private static func isSame(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer) -> Bool {
     guard left.count == right.count else { return false }
-    for index in 0..<left.count where asciiLowercase(left[index]) != asciiLowercase(right[index]) { return false }
+    for index in 0..<left.count where asciiLowercase(left[index]) != asciiLowercase(right[index]) {
+      return false
+    }
     return true
   }
 }

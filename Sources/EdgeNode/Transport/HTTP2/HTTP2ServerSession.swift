@@ -131,7 +131,8 @@ final class HTTP2ServerSession: HTTP2Session, ClientSide {
   func sendInformation(_ stream: RelayedStream, _ head: borrowing HeaderBlock) {
     _ = head.withNghttp2Fields(copied: true) { fields in
       nghttp2_submit_headers(
-        session, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream.clientStreamID, nil, fields.baseAddress, fields.count,
+        session, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream.clientStreamID, nil, fields.baseAddress,
+        fields.count,
         nil)
     }
     connection.needsFlush()
