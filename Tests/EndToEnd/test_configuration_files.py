@@ -87,8 +87,3 @@ def test_a_bad_region_file_changes_nothing(world, tmp_path, text, word):
 def test_applying_the_same_regions_again_changes_nothing(world):
     result = world.fleet.control_plane.operator("region", "apply", REGIONS)
     assert (result["created"], result["changed"], len(result["unchanged"])) == ([], [], 4)
-
-
-def test_doctor_finds_a_healthy_fleet_healthy(world):
-    result = world.fleet.control_plane.run_operator("doctor")
-    assert result.returncode == 0, result.stdout + result.stderr
