@@ -3,7 +3,7 @@
 // The numbers and where they come from are in LIMITS.
 
 /// A number of events that may come at once, and again as time passes.
-struct EventBudget: BitwiseCopyable {
+package struct EventBudget: BitwiseCopyable {
   private let capacity: Int64
   private let refillMicroseconds: Int64
   /// The moment at which the budget will be whole again.
@@ -12,13 +12,13 @@ struct EventBudget: BitwiseCopyable {
   /// - Parameters:
   ///   - capacity: events at once
   ///   - window: microseconds in which a used-up budget becomes whole
-  init(_ capacity: Int, per window: Int64) {
+  package init(_ capacity: Int, per window: Int64) {
     self.capacity = Int64(max(1, capacity))
     refillMicroseconds = max(1, window / Int64(max(1, capacity)))
   }
 
   /// - Returns: whether the event is within the budget
-  mutating func spend(now: Int64) -> Bool {
+  package mutating func spend(now: Int64) -> Bool {
     let next = max(now, wholeAt) + refillMicroseconds
     guard next - now <= capacity * refillMicroseconds else { return false }
     wholeAt = next
@@ -27,26 +27,33 @@ struct EventBudget: BitwiseCopyable {
 }
 
 /// A frame's header (RFC 9113, section 4.1).
-struct HTTP2FrameHeader: BitwiseCopyable {
-  let type: UInt8
-  let flags: UInt8
-  let length: Int
-  let streamID: Int32
+package struct HTTP2FrameHeader: BitwiseCopyable {
+  package let type: UInt8
+  package let flags: UInt8
+  package let length: Int
+  package let streamID: Int32
 
-  static let data: UInt8 = 0
-  static let headers: UInt8 = 1
-  static let priority: UInt8 = 2
-  static let resetStream: UInt8 = 3
-  static let settings: UInt8 = 4
-  static let ping: UInt8 = 6
-  static let windowUpdate: UInt8 = 8
-  static let continuation: UInt8 = 9
+  package init(type: UInt8, flags: UInt8, length: Int, streamID: Int32) {
+    self.type = type
+    self.flags = flags
+    self.length = length
+    self.streamID = streamID
+  }
+
+  package static let data: UInt8 = 0
+  package static let headers: UInt8 = 1
+  package static let priority: UInt8 = 2
+  package static let resetStream: UInt8 = 3
+  package static let settings: UInt8 = 4
+  package static let ping: UInt8 = 6
+  package static let windowUpdate: UInt8 = 8
+  package static let continuation: UInt8 = 9
 
   /// Of SETTINGS and PING.
   var isAcknowledgement: Bool { flags & 1 != 0 }
 }
 
-struct FloodBudgets: BitwiseCopyable {
+package struct FloodBudgets: BitwiseCopyable {
   private let windowUpdatesPerDataFrame: Int
   private let priorityFramesPerStream: Int
   private let emptyDataFrames: Int
@@ -65,7 +72,7 @@ struct FloodBudgets: BitwiseCopyable {
   private var receivedBytes = 0
   private var payloadBytes = 0
 
-  init(_ limits: HTTP2Limits) {
+  package init(_ limits: HTTP2Limits) {
     let minute: Int64 = 60_000_000
     let window = Int64(limits.floodWindowSeconds) * 1_000_000
     pings = EventBudget(limits.pingsPerMinute, per: minute)
@@ -82,7 +89,7 @@ struct FloodBudgets: BitwiseCopyable {
   /// A frame begins.
   /// - Returns: the budget that it breaks
   @inline(__always)
-  mutating func frameBegins(_ frame: HTTP2FrameHeader, now: Int64) -> ConnectionCut? {
+  package mutating func frameBegins(_ frame: HTTP2FrameHeader, now: Int64) -> ConnectionCut? {
     if frame.type == HTTP2FrameHeader.data || frame.type == HTTP2FrameHeader.headers {
       payloadBytes &+= frame.length &+ 9
       if frame.type == HTTP2FrameHeader.headers { streams &+= 1 }
@@ -94,7 +101,7 @@ struct FloodBudgets: BitwiseCopyable {
   /// A DATA frame is whole.
   /// - Parameter bytes: without padding
   @inline(__always)
-  mutating func dataReceived(_ bytes: Int, ends: Bool) -> ConnectionCut? {
+  package mutating func dataReceived(_ bytes: Int, ends: Bool) -> ConnectionCut? {
     guard bytes == 0, !ends else {
       emptyFramesInARow = 0
       return nil
@@ -124,28 +131,28 @@ struct FloodBudgets: BitwiseCopyable {
 
   /// Bytes have been read, of whatever frames: those that are ignored are never told of.
   @inline(__always)
-  mutating func received(_ bytes: Int) -> ConnectionCut? {
+  package mutating func received(_ bytes: Int) -> ConnectionCut? {
     receivedBytes &+= bytes
     return receivedBytes > overheadFactor &* payloadBytes &+ overheadBytes ? .overhead : nil
   }
 
   /// We have sent a DATA frame.
   @inline(__always)
-  mutating func dataSent(_ bytes: Int) {
+  package mutating func dataSent(_ bytes: Int) {
     dataFramesSent &+= 1
     payloadBytes &+= bytes &+ 9
   }
 
   /// We have opened a stream (to an upstream).
-  mutating func streamOpened() { streams &+= 1 }
+  package mutating func streamOpened() { streams &+= 1 }
 
   /// The peer has reset a stream on which nothing had been sent.
-  mutating func earlyReset(now: Int64) -> ConnectionCut? {
+  package mutating func earlyReset(now: Int64) -> ConnectionCut? {
     resets.spend(now: now) ? nil : .rapidReset
   }
 
   /// The peer has made us reset a stream, or broken a rule that costs it a stream.
-  mutating func slip(now: Int64) -> ConnectionCut? {
+  package mutating func slip(now: Int64) -> ConnectionCut? {
     glitches.spend(now: now) ? nil : .glitches
   }
 }
