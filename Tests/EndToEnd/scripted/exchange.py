@@ -30,8 +30,12 @@ class ClientGone(Exception):
 class Exchange:
     """What a script works with. Each protocol fills in the underscored methods."""
 
-    def __init__(self, request: Request):
+    def __init__(self, request: Request, connection: int):
         self.request = request
+        self.connection = connection
+        """The other side's port: requests that came over one connection have the same."""
+        self.sent = 0
+        """Bytes of the answer's body that went out, or wait no further than in the kernel."""
         self.gone = threading.Event()
         """Set when the other side went away before the script had ended."""
         self.ended = threading.Event()
@@ -42,6 +46,10 @@ class Exchange:
         if not self.ended.is_set():
             self.gone.set()
             self.gone_in_loop.set()
+
+    async def information(self, status: int, headers: dict[str, str] | None = None) -> None:
+        """Sends a head of 1xx, which is not yet the answer."""
+        raise NotImplementedError
 
     async def head(
         self,
@@ -58,12 +66,25 @@ class Exchange:
     async def write(self, data: bytes) -> None:
         raise NotImplementedError
 
-    async def end(self) -> None:
-        """Ends the answer in good order."""
+    async def end(self, trailers: dict[str, str] | None = None) -> None:
+        """Ends the answer in good order. Trailers need HTTP/2 or the framing `chunked`."""
         raise NotImplementedError
 
     async def cut(self) -> None:
         """Breaks the answer off: a closed connection on HTTP/1.1, a reset stream on HTTP/2."""
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        """Closes the connection in order, whatever is owed on it."""
+        raise NotImplementedError
+
+    async def goaway(self, last_stream: int | None = None) -> None:
+        """Says that the connection takes no more requests, and that those after `last_stream` were not looked at;
+        without one, none is refused. HTTP/2 only."""
+        raise NotImplementedError
+
+    async def refuse(self) -> None:
+        """Resets the stream as one that was not looked at; HTTP/2 only."""
         raise NotImplementedError
 
     async def raw(self, data: bytes) -> None:

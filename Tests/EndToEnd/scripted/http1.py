@@ -7,17 +7,17 @@ from .exchange import ClientGone, Exchange, Request
 
 class Http1Exchange(Exchange):
     def __init__(self, request: Request, writer: asyncio.StreamWriter):
-        super().__init__(request)
+        super().__init__(request, writer.get_extra_info("peername")[1])
         self._writer = writer
         self._framing = None
         self.keep_alive = True
 
+    async def information(self, status, headers=None):
+        await self._head([f"HTTP/1.1 {status} Scripted", *_lines(headers)])
+
     async def head(self, status, headers=None, *, framing="chunked", length=None):
         self._framing = framing
-        lines = [
-            f"HTTP/1.1 {status} Scripted",
-            *(f"{name}: {value}" for name, value in (headers or {}).items()),
-        ]
+        lines = [f"HTTP/1.1 {status} Scripted", *_lines(headers)]
         if framing == "chunked":
             lines.append("transfer-encoding: chunked")
         elif framing == "length":
@@ -25,21 +25,30 @@ class Http1Exchange(Exchange):
         else:
             lines.append("connection: close")
             self.keep_alive = False
+        await self._head(lines)
+
+    async def _head(self, lines):
         await self.raw("\r\n".join(lines).encode() + b"\r\n\r\n")
 
     async def write(self, data):
+        count = len(data)
         if self._framing == "chunked":
-            data = b"%x\r\n%s\r\n" % (len(data), data)
+            data = b"%x\r\n%s\r\n" % (count, data)
         await self.raw(data)
+        self.sent += count
 
-    async def end(self):
+    async def end(self, trailers=None):
         if self._framing == "chunked":
-            await self.raw(b"0\r\n\r\n")
+            await self._head(["0", *_lines(trailers)])
 
     async def cut(self):
         self.keep_alive = False
         # A reset rather than an orderly close, as a crashed server gives.
         self._writer.transport.abort()
+
+    async def close(self):
+        self.keep_alive = False
+        self._writer.close()
 
     async def raw(self, data):
         if self.gone_in_loop.is_set():
@@ -49,6 +58,10 @@ class Http1Exchange(Exchange):
             await self._writer.drain()
         except OSError:
             raise ClientGone from None
+
+
+def _lines(fields: dict[str, str] | None) -> list[str]:
+    return [f"{name}: {value}" for name, value in (fields or {}).items()]
 
 
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, run) -> None:

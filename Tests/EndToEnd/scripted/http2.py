@@ -7,35 +7,59 @@ import h2.connection
 import h2.errors
 import h2.events
 import h2.exceptions
+import hyperframe.frame
 
 from .exchange import ClientGone, Exchange, Request
 
 
+MOST_STREAMS = 2**31 - 1
+
+
 class Http2Exchange(Exchange):
     def __init__(self, request: Request, session: "Session", stream: int):
-        super().__init__(request)
+        super().__init__(request, session.peer)
         self._session = session
-        self._stream = stream
+        self.stream = stream
+        """Its number on the connection."""
+
+    async def information(self, status, headers=None):
+        fields = [(":status", str(status)), *(headers or {}).items()]
+        await self._send(lambda connection: connection.send_headers(self.stream, fields))
 
     async def head(self, status, headers=None, *, framing="chunked", length=None):
         fields = [(":status", str(status)), *(headers or {}).items()]
         if framing == "length":
             fields.append(("content-length", str(length)))
-        await self._send(lambda connection: connection.send_headers(self._stream, fields))
+        await self._send(lambda connection: connection.send_headers(self.stream, fields))
 
     async def write(self, data):
         while data:
-            room = await self._session.room(self._stream, self)
+            room = await self._session.room(self.stream, self)
             part, data = data[:room], data[room:]
-            await self._send(lambda connection, part=part: connection.send_data(self._stream, part))
+            await self._send(lambda connection, part=part: connection.send_data(self.stream, part))
+            self.sent += len(part)
 
-    async def end(self):
-        await self._send(lambda connection: connection.end_stream(self._stream))
+    async def end(self, trailers=None):
+        if trailers:
+            fields = list(trailers.items())
+            await self._send(lambda connection: connection.send_headers(self.stream, fields, end_stream=True))
+        else:
+            await self._send(lambda connection: connection.end_stream(self.stream))
 
     async def cut(self):
-        await self._send(
-            lambda connection: connection.reset_stream(self._stream, h2.errors.ErrorCodes.INTERNAL_ERROR)
-        )
+        await self._reset(h2.errors.ErrorCodes.INTERNAL_ERROR)
+
+    async def refuse(self):
+        await self._reset(h2.errors.ErrorCodes.REFUSED_STREAM)
+
+    async def _reset(self, code) -> None:
+        await self._send(lambda connection: connection.reset_stream(self.stream, code))
+
+    async def close(self):
+        self._session.close()
+
+    async def goaway(self, last_stream=None):
+        await self._session.goaway(MOST_STREAMS if last_stream is None else last_stream)
 
     async def _send(self, act) -> None:
         if self.gone_in_loop.is_set():
@@ -60,6 +84,7 @@ class Session:
         self._exchanges: dict[int, Http2Exchange] = {}
         self._tasks: set[asyncio.Task] = set()
         self._window_moved = asyncio.Event()
+        self.peer = writer.get_extra_info("peername")[1]
 
     async def serve(self) -> None:
         self.connection.initiate_connection()
@@ -81,6 +106,14 @@ class Session:
         if data := self.connection.data_to_send():
             self._writer.write(data)
             await self._writer.drain()
+
+    async def goaway(self, last_stream: int) -> None:
+        """Past the library, for which a GOAWAY is the end of all streams."""
+        self._writer.write(hyperframe.frame.GoAwayFrame(last_stream_id=last_stream).serialize())
+        await self._writer.drain()
+
+    def close(self) -> None:
+        self._writer.close()
 
     async def room(self, stream: int, exchange: Exchange) -> int:
         """How many bytes may go now; waits until it is more than none."""

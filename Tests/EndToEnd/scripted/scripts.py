@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 
 from .exchange import Exchange, Script
 
@@ -158,6 +159,17 @@ def chat_or_message() -> Script:
         else:
             choose = chat_stream() if request.json.get("stream") else chat()
         await choose(exchange)
+
+    return script
+
+
+def when(event: threading.Event, then: Script | None = None) -> Script:
+    """Waits for the test and then goes on."""
+
+    async def script(exchange: Exchange):
+        await asyncio.to_thread(event.wait, 60)
+        if then:
+            await then(exchange)
 
     return script
 
