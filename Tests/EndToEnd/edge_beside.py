@@ -99,6 +99,8 @@ class H2Client:
         self._session = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
         self._session.initiate_connection()
         self.seen: list[h2.events.Event] = []
+        self.unread: set[int] = set()
+        """Streams whose own window is not opened again."""
         self.goaways: list[tuple[int, int]] = []
         """Last stream and error code of each."""
         self._unread = b""
@@ -169,7 +171,10 @@ class H2Client:
             return False
         for event in self._take(data):
             if isinstance(event, h2.events.DataReceived):
-                self._session.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+                if event.stream_id in self.unread:
+                    self._session.increment_flow_control_window(event.flow_controlled_length)
+                else:
+                    self._session.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
             self.seen.append(event)
         self._send()
         return True

@@ -5,6 +5,7 @@ import dataclasses
 import json
 import socket
 import ssl
+import zlib
 
 import h2.events
 import httptools
@@ -13,13 +14,15 @@ from edge_beside import H2Client, connect
 from world import World, chat_request
 
 PATH = "/chat/completions"
+# More window than any answer here is long.
+WIDE = 1 << 30
 
 
 @dataclasses.dataclass
 class Answer:
     status: int = 0
     headers: dict[str, str] = dataclasses.field(default_factory=dict)
-    body: bytes = b""
+    body: bytearray = dataclasses.field(default_factory=bytearray)
     trailers: dict[str, str] = dataclasses.field(default_factory=dict)
     information: list[tuple[int, dict[str, str]]] = dataclasses.field(default_factory=list)
     """Heads of 1xx that came first."""
@@ -102,6 +105,14 @@ class Http1Client:
     def until_body(self, _: int, text: bytes) -> None:
         while text not in self._reader.answer.body:
             self._read_or_fail()
+
+    def hold(self, _: int) -> None:
+        """Takes no more of an answer. All that HTTP/1.1 has for it is to read nothing."""
+
+    def take_all(self, _: int) -> tuple[int, int]:
+        """Reads a large answer to its end. Returns its length and checksum."""
+        answer = self.answer()
+        return len(answer.body), zlib.crc32(answer.body)
 
     def read_to_end(self) -> None:
         """Until the edge closes, in order or not."""
@@ -193,7 +204,7 @@ class _AnswerReader:
 
 
 class Http2Client(H2Client):
-    """The same over HTTP/2. Streams in `unread` get no more window than the first."""
+    """The same over HTTP/2."""
 
     def ask(self, body: bytes | None = None, *, path=PATH, method=None, headers=(), chunked=False, ends=True, **_) -> int:
         """`chunked` leaves the length unsaid."""
@@ -251,6 +262,29 @@ class Http2Client(H2Client):
                 case h2.events.StreamEnded():
                     answer.is_whole = True
         return answer
+
+    def hold(self, stream: int) -> None:
+        self.unread.add(stream)
+
+    def take_all(self, stream: int) -> tuple[int, int]:
+        if stream in self.unread:
+            self.unread.remove(stream)
+            self._session.increment_flow_control_window(WIDE, stream)
+            self._send()
+        length = checksum = 0
+        while True:
+            events, self.seen = self.seen, []
+            for event in events:
+                if getattr(event, "stream_id", None) != stream:
+                    continue
+                if isinstance(event, h2.events.DataReceived):
+                    length, checksum = length + len(event.data), zlib.crc32(event.data, checksum)
+                if isinstance(event, h2.events.StreamEnded):
+                    return length, checksum
+                if isinstance(event, h2.events.StreamReset):
+                    raise EOFError(f"the edge reset the stream behind {length} bytes")
+            if not self.read():
+                raise EOFError(f"the edge closed behind {length} bytes")
 
     def until_informed(self, stream: int, status: int) -> None:
         while status not in {known for known, _ in self.so_far(stream).information}:

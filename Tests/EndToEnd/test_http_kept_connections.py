@@ -9,6 +9,10 @@ ALL_WAYS = ["http1", "http1-tls", "http2", "http2-tls"]
 HTTP1_WAYS, HTTP2_WAYS = ALL_WAYS[:2], ALL_WAYS[2:]
 LARGE = "x" * 1_000_000
 
+# Faults that are known and open; a mark goes when its fault is mended.
+NOT_KEPT = pytest.mark.xfail(reason="the edge closes HTTP/1.1 connections to upstreams behind each answer")
+NOT_FRESH = pytest.mark.xfail(reason="what is sent again may go to the connection that has refused it")
+
 
 @pytest.fixture
 def client(world, http2):
@@ -17,7 +21,7 @@ def client(world, http2):
 
 
 class FirstThen:
-    """Answers the first request of each connection; what it does with the others is `then`, or with all."""
+    """Answers the first request of each connection; `then` is what it does with the others."""
 
     def __init__(self, then, *, first=None):
         self._then, self._first = then, first or scripts.chat()
@@ -52,11 +56,8 @@ def ask(client, way, content="Hello"):
     return client.answer(client.ask(chat_body(f"scripted-{way}", content=content)))
 
 
-def bodies(scripted, count):
-    return [len(exchange.request.body) for exchange in scripted.exchanges[-count:]]
-
-
-@pytest.mark.parametrize("way, end", [*((way, end) for way in HTTP1_WAYS for end in (reset, close))])
+@NOT_KEPT
+@pytest.mark.parametrize("way, end", [(way, end) for way in HTTP1_WAYS for end in (reset, close)])
 @pytest.mark.parametrize("content", ["Hello", LARGE], ids=["small", "large"])
 def test_a_kept_connection_that_ends_as_the_request_goes_out_costs_nothing(client, scripted, way, end, content):
     with scripted.doing(FirstThen(end)):
@@ -69,6 +70,7 @@ def test_a_kept_connection_that_ends_as_the_request_goes_out_costs_nothing(clien
     assert len(scripted.exchanges) == 3
 
 
+@NOT_KEPT
 @pytest.mark.parametrize("way", HTTP1_WAYS)
 @pytest.mark.parametrize("end", [reset, close])
 def test_it_is_sent_again_once_and_no_more(world, client, scripted, way, end):
@@ -86,6 +88,7 @@ def test_it_is_sent_again_once_and_no_more(world, client, scripted, way, end):
     assert (record["outcome"], record["attempts"]) == ("upstream_cut", 2)
 
 
+@NOT_KEPT
 @pytest.mark.parametrize("way", HTTP1_WAYS)
 def test_it_is_not_sent_again_once_the_answer_has_begun(client, scripted, way):
     with scripted.doing(FirstThen(begin_to_answer)):
@@ -110,6 +113,7 @@ def test_a_new_connection_that_ends_is_no_stale_one(client, scripted, way, end):
     assert len(scripted.exchanges) == 1
 
 
+@NOT_FRESH
 @pytest.mark.parametrize("way", HTTP2_WAYS)
 def test_a_stream_that_the_upstream_did_not_look_at_is_sent_again(client, scripted, way):
     with scripted.doing(FirstThen(refuse)):

@@ -1,0 +1,118 @@
+"""What one side does not take, the edge does not take from the other: its buffers are bounded, whatever waits.
+
+Nothing here is judged by the clock. That an upstream is not read any more is seen from this: nothing more leaves it
+while the same worker serves many others."""
+
+import re
+import zlib
+
+import pytest
+from edge_beside import edge_beside
+from http_clients import Http2Client, chat_body, client_of
+from scripted import scripts
+
+WAYS = ["http1", "http1-tls", "http2", "http2-tls"]
+MUCH = b'"' + b"0123456789abcdef" * (2 << 20) + b'"'
+# What the kernel holds of a loopback connection between the edge and somebody who does not read.
+KERNEL_BYTES = 12 << 20
+# An HTTP/2 upstream is held back by the stream's window, an HTTP/2 client holds the edge back by its own.
+WINDOW_BYTES = 1 << 20
+OTHERS = 20
+HELD_BYTES = 4 << 20
+
+
+@pytest.fixture(scope="module")
+def edge(world, tmp_path_factory):
+    """One worker, so that all share its loop; and patience with those who do not read."""
+    limits = {"slow_reader_seconds": 3600, "slow_reader_floor_seconds": 3600, "held_body_bytes": HELD_BYTES}
+    with edge_beside(world, tmp_path_factory.mktemp("backpressure"), limits, workers=1) as edge:
+        yield edge
+
+
+async def much_or_little(exchange):
+    if exchange.request.json["messages"][0]["content"] != "much":
+        return await scripts.chat()(exchange)
+    await exchange.head(200, {"content-type": "application/json"}, framing="length", length=len(MUCH))
+    for start in range(0, len(MUCH), 65536):
+        await exchange.write(MUCH[start : start + 65536])
+    await exchange.end()
+
+
+def until_still(exchanges, others) -> int:
+    """Serves others until nothing more leaves the upstream meanwhile. Returns how much has left it."""
+    sent = -1
+    while sent != (sent := sum(exchange.sent for exchange in exchanges)):
+        for _ in range(OTHERS):
+            assert others.answer(others.ask(chat_body())).status == 200
+        others.seen.clear()
+    return sent
+
+
+@pytest.fixture
+def others(world, edge):
+    with Http2Client(world, edge) as client:
+        yield client
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_client_that_reads_nothing_stops_the_upstream_being_read(world, edge, scripted, others, way, http2):
+    with scripted.doing(much_or_little), client_of(world, edge, http2) as client:
+        stream = client.ask(chat_body(f"scripted-{way}", content="much"))
+        client.hold(stream)
+        client.head(stream)
+        exchange = scripted.exchanges[0]
+        sent = until_still([exchange], others)
+        both_have_windows = http2 and way.startswith("http2")
+        assert sent < (WINDOW_BYTES if both_have_windows else KERNEL_BYTES)
+        assert until_still([exchange], others) == sent and not exchange.ended.is_set()
+        assert client.take_all(stream) == (len(MUCH), zlib.crc32(MUCH)), "and it goes on where it stood"
+        assert exchange.sent == len(MUCH)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_control_a_client_that_reads_lets_all_of_it_pass(world, edge, scripted, way, http2):
+    with scripted.doing(much_or_little), client_of(world, edge, http2) as client:
+        stream = client.ask(chat_body(f"scripted-{way}", content="much"))
+        assert client.take_all(stream) == (len(MUCH), zlib.crc32(MUCH))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_answers_that_nobody_reads_cost_the_edge_little(world, edge, scripted, others, way):
+    """50 clients' answers of 32 MiB: what the edge holds of each is bounded."""
+    with scripted.doing(much_or_little), Http2Client(world, edge) as client:
+        before = resident_bytes(edge)
+        for _ in range(50):
+            stream = client.ask(chat_body(f"scripted-{way}", content="much"))
+            client.hold(stream)
+            client.head(stream)
+        unread = scripted.exchanges[:]
+        until_still(unread, others)
+        assert not any(exchange.ended.is_set() for exchange in unread)
+        assert resident_bytes(edge) - before < 32 << 20
+
+
+def resident_bytes(edge) -> int:
+    with open(f"/proc/{edge.child.pid}/status") as status:
+        return int(re.search(r"VmRSS:\s+(\d+) kB", status.read()).group(1)) << 10
+
+
+def test_requests_that_wait_for_an_upstream_have_a_bound_together(world, edge, scripted, others, http2):
+    """A request is held until its upstream has begun to answer, because it may have to be sent again."""
+    large = "x" * (HELD_BYTES * 2 // 3)
+    with scripted.doing(hold_large_ones), client_of(world, edge, http2) as first, client_of(world, edge, http2) as second:
+        first.ask(chat_body("scripted-http1", content=large))
+        while not scripted.exchanges:
+            others.answer(others.ask(path="/models"))
+        answer = second.answer(second.ask(chat_body("scripted-http1", content=large)))
+        assert answer.status == 503 and "retry-after" in answer.headers
+        assert others.answer(others.ask(chat_body())).status == 200, "small ones have room"
+        first.socket.close()
+        assert scripted.exchanges[0].gone.wait(30)
+    with client_of(world, edge, http2) as third:
+        assert third.answer(third.ask(chat_body("scripted-http1", content=large))).status == 200
+
+
+async def hold_large_ones(exchange):
+    if len(exchange.request.body) > HELD_BYTES // 2:
+        await exchange.until_gone()
+    await scripts.chat()(exchange)
