@@ -50,7 +50,9 @@ package final class Edge: Sendable {
   /// - Throws: `SystemCallError` when an address cannot be listened on; nothing runs then
   package func start(tls: TLSContext) throws {
     let sockets = try ListeningSockets(address: settings.listen, count: handles.count)
-    let shared = SharedParts(sockets: sockets, resolver: try Resolver(), gate: gate, overload: overload)
+    let shared = SharedParts(
+      sockets: sockets, resolver: try Resolver(), gate: gate, overload: overload,
+      heldRequests: HeldRequests(limit: settings.limits.heldBodyBytes))
     let admin = adminFacts
     let tables = state.withLock { $0.tables }
     for (index, handle) in handles.enumerated() {

@@ -9,7 +9,7 @@ package struct RelayLimits: Sendable {
   package var exchangeMicroseconds: Int64 = 3_600_000_000
   package var slowReaderMicroseconds: Int64 = 60_000_000
   package var idleMicroseconds: Int64 = 300_000_000
-  /// Request bodies that one worker holds, all together.
+  /// Requests larger than 4 KiB that the process holds while they are not answered, all together.
   package var heldBodyBytes = 48 * 1024 * 1024
 
   // Clients' connections, of the whole process.

@@ -28,8 +28,8 @@ extension Exchange {
 
   /// A 100 answers our request, not the client's: the edge has asked the client for its body itself.
   func passInformationOn(status: Int) {
+    // It is no sign of the answer: the wait for that goes on.
     guard phase == .attempting, status > 101 else { return }
-    lastProgress = worker.loop.now
     let head = HeaderBlock()
     head.append(.status, ":status", number: status)
     ForwardedHeaders.appendAnswer(upstreamHead, keepsLength: false, into: head)
@@ -154,11 +154,13 @@ extension Exchange {
     ErrorBody.append(fault, dialect: dialect, requestID: id, into: answerBody)
     answer.append(.contentLength, "content-length", number: answerBody.count)
     appendOwnFields(region: nil)
+    let isHead = request.value(.method)?.equals("HEAD") ?? false
+    if isHead { answerBody.release() }
     // The answer may wait long for a client that does not read.
     releaseRequest()
     request.release()
     answerEnded = true
-    client?.sendHead(self, ends: false)
+    client?.sendHead(self, ends: isHead)
   }
 
   func answerModels(_ modelID: UnsafeRawBufferPointer?, dialect: Dialect, isHead: Bool) {

@@ -2,7 +2,7 @@
 
 extension Exchange {
   /// What the exchange holds of request and answer.
-  var heldBytes: Int { body.count + forwardedBody.count + answerBody.count }
+  var bufferedBytes: Int { body.count + forwardedBody.count + answerBody.count }
 
   /// Breaks the exchange off at once: an error that had to wait for a client that does not read would free nothing.
   func shed() {

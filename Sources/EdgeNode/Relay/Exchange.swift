@@ -16,8 +16,9 @@ final class Exchange: RelayedStream {
     case done
   }
 
-  /// Heads up to this size are not counted against what a worker may hold.
-  private static let usualHeadBytes = 4096
+  /// Requests up to this size are not counted against what the process may hold.
+  private static let usualBytes = 4096
+  private static let believedLength = 64 * 1024
 
   let worker: Worker
   let id: ExchangeID
@@ -40,7 +41,8 @@ final class Exchange: RelayedStream {
   /// In memory of the pool from the moment the endpoint is known.
   private(set) var bodyReader: UnsafeMutablePointer<RequestBodyReader>?
   var bodyFault: BodyFault?
-  /// What this exchange takes of the worker's budget for requests that are held.
+  /// What this exchange holds of its request, and how much of that is counted with the process.
+  private var heldBytes = 0
   private var reservedBytes = 0
   private var isOverBudget = false
   var bodyIsForwarded = false
@@ -76,7 +78,7 @@ final class Exchange: RelayedStream {
 
   deinit {
     takeOutOfPool(bodyReader)
-    worker.heldBytes -= reservedBytes
+    if reservedBytes > 0 { worker.heldRequests.give(reservedBytes) }
   }
 
   var dialect: Dialect { endpoint.dialect }
@@ -92,7 +94,7 @@ final class Exchange: RelayedStream {
     clientProtocol = client?.clientProtocol == .http1 ? .http1 : .http2
     if requestHeadTooLarge { return refuse(.headTooLarge) }
     if requestHeadInvalid { return refuse(.badRequest) }
-    if request.listSize > Self.usualHeadBytes, !reserve(request.listSize) { return refuse(.overloaded) }
+    if !reserve(request.listSize) { return refuse(.overloaded) }
     let asksAnthropic = request.value(.anthropicVersion) != nil
     if asksAnthropic { endpoint = .messages }
     guard let path = request.value(.path), let method = request.value(.method) else {
@@ -115,6 +117,10 @@ final class Exchange: RelayedStream {
     guard method.equals("POST") else { return refuse(.methodNotAllowed(allow: "POST")) }
     guard checkBodyHeaders() else { return }
     bodyReader = placeInPool(RequestBodyReader(endpoint: endpoint))
+    // Room at once, as far as a length that may be a lie is to be believed.
+    if let length = request.value(.contentLength)?.decimal, length > 0 {
+      _ = body.reserve(min(length, Self.believedLength))
+    }
     if endsRequest { return requestEndReceived() }
     // An HTTP/1.1 session knows by itself when to say so.
     if clientProtocol == .http2, let expectation = request.value(.expect),
@@ -216,11 +222,13 @@ final class Exchange: RelayedStream {
     }
   }
 
-  /// - Returns: whether the worker's budget allows for so many bytes more
+  /// - Returns: whether the process's budget allows for so many bytes more
   private func reserve(_ count: Int) -> Bool {
-    guard worker.heldBytes + count <= worker.limits.heldBodyBytes else { return false }
-    worker.heldBytes += count
-    reservedBytes += count
+    heldBytes += count
+    guard heldBytes > Self.usualBytes else { return true }
+    let wanted = heldBytes - reservedBytes
+    guard worker.heldRequests.take(wanted) else { return false }
+    reservedBytes += wanted
     return true
   }
 
@@ -228,8 +236,10 @@ final class Exchange: RelayedStream {
   func releaseRequest() {
     body.release()
     forwardedBody.release()
-    worker.heldBytes -= reservedBytes
+    forwardedOffset = 0
+    if reservedBytes > 0 { worker.heldRequests.give(reservedBytes) }
     reservedBytes = 0
+    heldBytes = 0
   }
 
   override func requestEndReceived() {

@@ -12,6 +12,7 @@ struct SharedParts: Sendable {
   let resolver: Resolver
   let gate: ConnectionGate
   let overload: Overload
+  let heldRequests: HeldRequests
 }
 
 /// The part of a worker that other threads may hold.
@@ -53,8 +54,7 @@ final class Worker: RequestReceiver, ConnectionOwner {
   let limits: RelayLimits
   private(set) var policy: PolicyTables
   var random = FastRandom()
-  /// Bytes of requests that exchanges hold.
-  var heldBytes = 0
+  let heldRequests: HeldRequests
 
   /// Memory is short: requests are refused.
   private(set) var refusesRequests = false
@@ -92,6 +92,7 @@ final class Worker: RequestReceiver, ConnectionOwner {
     resolver = shared.resolver
     gate = shared.gate
     overload = shared.overload
+    heldRequests = shared.heldRequests
     isFirst = index == 0
     counters = handle.counters
     edgeName = Array(settings.edgeName.utf8)
@@ -349,7 +350,7 @@ final class Worker: RequestReceiver, ConnectionOwner {
   /// Each worker gives back its share of what is too much, from the streams that hold the most.
   private func resetLargest() {
     var excess = overload.excessBytes / max(1, settings.workers)
-    let holding = exchanges.lazy.map { (exchange: $0, bytes: $0.heldBytes) }
+    let holding = exchanges.lazy.map { (exchange: $0, bytes: $0.bufferedBytes) }
       .filter { $0.bytes >= Self.resetFloorBytes }
       .sorted { $0.bytes > $1.bytes }
     for (exchange, bytes) in holding where excess > 0 {

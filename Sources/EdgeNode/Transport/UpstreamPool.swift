@@ -37,6 +37,8 @@ final class UpstreamPool: ConnectionOwner {
   private var idle = ContiguousArray<HTTP1ClientSession>()
   private var connections = ContiguousArray<Connection>()
   private var waiting = ContiguousArray<RelayedStream>()
+  /// Those that a connection has let down: they wait for one that has not served before.
+  private var waitingForFresh = ContiguousArray<RelayedStream>()
   private var addresses = [SocketAddress]()
   private var addressesExpireAt: Int64 = 0
   private var isResolving = false
@@ -64,7 +66,7 @@ final class UpstreamPool: ConnectionOwner {
   }
 
   var connectionCount: Int { connections.count }
-  var waitingCount: Int { waiting.count }
+  var waitingCount: Int { waiting.count + waitingForFresh.count }
 
   // MARK: For the relay
 
@@ -82,17 +84,18 @@ final class UpstreamPool: ConnectionOwner {
         return
       }
     }
-    guard waiting.count < limits.waitingStreams else {
+    guard waitingCount < limits.waitingStreams else {
       stream.upstreamFailed(.poolFull)
       return
     }
-    waiting.append(stream)
+    if fresh { waitingForFresh.append(stream) } else { waiting.append(stream) }
     connectIfNeeded()
   }
 
   /// Forgets a stream that still waits.
   func abandon(_ stream: RelayedStream) {
     waiting.removeAll { $0 === stream }
+    waitingForFresh.removeAll { $0 === stream }
   }
 
   /// The upstream is no longer configured so: what runs goes on, nothing new starts.
@@ -136,7 +139,7 @@ final class UpstreamPool: ConnectionOwner {
   // MARK: Connections
 
   private func connectIfNeeded() {
-    guard !waiting.isEmpty else { return }
+    guard waitingCount > 0 else { return }
     if addresses.isEmpty || loop.now >= addressesExpireAt {
       if !isResolving {
         isResolving = true
@@ -145,7 +148,7 @@ final class UpstreamPool: ConnectionOwner {
       if addresses.isEmpty { return }
     }
     // One connection for each that waits where each needs its own; else one for as many as may share it.
-    let wanted = choice == .http1 ? waiting.count : (waiting.count + 99) / 100
+    let wanted = choice == .http1 ? waitingCount : (waitingCount + 99) / 100
     while connecting < wanted, connections.count < limits.connections {
       guard connect() else { return }
     }
@@ -193,8 +196,9 @@ final class UpstreamPool: ConnectionOwner {
   }
 
   private func failWaiting(_ failure: UpstreamFailure) {
-    let failed = waiting
+    let failed = waiting + waitingForFresh
     waiting.removeAll()
+    waitingForFresh.removeAll()
     for stream in failed { stream.upstreamFailed(failure) }
   }
 
@@ -207,7 +211,11 @@ final class UpstreamPool: ConnectionOwner {
     guard speaksHTTP2 else {
       let session = HTTP1ClientSession(connection: connection) { [unowned self] in becameIdle($0) }
       // The connection has no session before this call returns: its first stream starts when it is idle.
-      serveNext(on: session)
+      if waitingForFresh.isEmpty {
+        serveNext(on: session)
+      } else {
+        session.start(waitingForFresh.removeFirst())
+      }
       return session
     }
     guard
@@ -215,6 +223,7 @@ final class UpstreamPool: ConnectionOwner {
         connection: connection, limits: limits.http2, streamEnded: { [unowned self] in serveWaiting() })
     else { return nil }
     multiplexed.append(session)
+    while session.room > 0, !waitingForFresh.isEmpty { session.start(waitingForFresh.removeFirst()) }
     serveWaiting()
     connectIfNeeded()
     return session
