@@ -15,6 +15,8 @@ struct EdgeFile {
   let workers: Int
   let drainSeconds: Int
   let limits: RelayLimits
+  /// nil where none is to be written.
+  let accessLog: (file: String, sample: Int)?
 
   /// - Throws: `SettingsFault`
   init(path: String, cores: Int) throws {
@@ -24,7 +26,7 @@ struct EdgeFile {
       known: [
         "listen", "admin_listen", "base_url", "data_directory", "tls", "control_plane", "workers",
         "drain_seconds",
-        "limits",
+        "limits", "access_log",
       ])
     listen = try Self.address(top, "listen")
     adminListen = try Self.address(top, "admin_listen")
@@ -41,6 +43,14 @@ struct EdgeFile {
     workers = try top.optionalNumber("workers", in: 1...256) ?? cores
     drainSeconds = try top.optionalNumber("drain_seconds", in: 0...3600) ?? 30
     limits = try Self.limits(top)
+    accessLog = try Self.accessLog(top)
+  }
+
+  private static func accessLog(_ top: SettingsReader) throws -> (file: String, sample: Int)? {
+    guard let tree = top.optionalSubtree("access_log") else { return nil }
+    let reader = try SettingsReader(tree, path: "access_log", known: ["file", "sample"])
+    let file = try reader.text("file", hint: "give the path of the file to write to")
+    return (file, try reader.optionalNumber("sample", in: 1...1_000_000) ?? 1)
   }
 
   private static func address(_ reader: SettingsReader, _ key: String) throws -> SocketAddress {

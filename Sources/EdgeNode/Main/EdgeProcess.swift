@@ -43,8 +43,10 @@ final class EdgeProcess: Sendable {
     // An edge without identity waits here for the control plane; a signal ends the wait.
     guard let identity = try await signals.firstOf({ try await uplink.ensureIdentity() }) else { return }
     region.withLock { $0 = identity.region }
+    let accessLog = try file.accessLog.map { try AccessLog(path: $0.file, sample: $0.sample) }
     let serving = try Edge(
       settings: settings(identity), tables: try firstTables(uplink, region: identity.region), sink: spool,
+      accessLog: accessLog,
       gauges: {
         [
           ("strait_edge_spooled_records", Double(spool.depth)),
@@ -60,6 +62,7 @@ final class EdgeProcess: Sendable {
     watch.cancel()
     logger.info("draining")
     await serving.drain(windowMicroseconds: Int64(file.drainSeconds) * 1_000_000)
+    accessLog?.close()
     link.cancel()
     _ = await link.result
     spool.close()

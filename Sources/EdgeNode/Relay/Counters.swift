@@ -8,7 +8,6 @@ package enum Counter: Int, CaseIterable, Sendable {
   case requests, exchangesActive, exchangesRecorded
   case retries, upstreamConnections
   case requestBytes, responseBytes, upstreamBytes
-  case firstByteMicroseconds, firstBytes
 
   package var name: String {
     switch self {
@@ -26,8 +25,6 @@ package enum Counter: Int, CaseIterable, Sendable {
     case .requestBytes: "strait_edge_request_bytes_total"
     case .responseBytes: "strait_edge_response_bytes_total"
     case .upstreamBytes: "strait_edge_upstream_bytes_total"
-    case .firstByteMicroseconds: "strait_edge_first_byte_microseconds_sum"
-    case .firstBytes: "strait_edge_first_byte_microseconds_count"
     }
   }
 

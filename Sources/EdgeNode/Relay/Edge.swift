@@ -18,15 +18,17 @@ package final class Edge: Sendable {
   private let state: Mutex<State>
   private let gate: ConnectionGate
   private let overload: Overload
+  private let accessLog: AccessLog?
   private let extraGauges: @Sendable () -> [(name: String, value: Double)]
 
   /// - Parameter gauges: values for `/metrics` that the data path does not know
   package init(
-    settings: EdgeSettings, tables: PolicyTables, sink: any UsageSink,
+    settings: EdgeSettings, tables: PolicyTables, sink: any UsageSink, accessLog: AccessLog? = nil,
     gauges: @escaping @Sendable () -> [(name: String, value: Double)]
   ) throws {
     self.settings = settings
     self.sink = sink
+    self.accessLog = accessLog
     extraGauges = gauges
     let limits = settings.limits
     gate = ConnectionGate(
@@ -51,7 +53,7 @@ package final class Edge: Sendable {
   package func start(tls: TLSContext) throws {
     let sockets = try ListeningSockets(address: settings.listen, count: handles.count)
     let shared = SharedParts(
-      sockets: sockets, resolver: try Resolver(), gate: gate, overload: overload,
+      sockets: sockets, accessLog: accessLog, resolver: try Resolver(), gate: gate, overload: overload,
       heldRequests: HeldRequests(limit: settings.limits.heldBodyBytes))
     let admin = adminFacts
     let tables = state.withLock { $0.tables }
@@ -129,7 +131,13 @@ package final class Edge: Sendable {
           ("strait_edge_memory_limit_bytes", Double(overload.limitBytes)),
           ("strait_edge_memory_level", Double(overload.level.rawValue)),
         ]
-        return Metrics.text(handles.map(\.counters), gauges: own + extraGauges())
+        let log = accessLog.map {
+          [
+            ("strait_edge_access_log_lines", Double($0.written)),
+            ("strait_edge_access_log_dropped", Double($0.dropped)),
+          ]
+        }
+        return Metrics.text(handles, gauges: own + (log ?? []) + extraGauges())
       })
   }
 }

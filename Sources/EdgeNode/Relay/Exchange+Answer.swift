@@ -50,7 +50,10 @@ extension Exchange {
 
   func readAnswerBody(_ bytes: UnsafeRawBufferPointer) {
     lastProgress = worker.loop.now
-    if firstByteAt == 0 { firstByteAt = worker.loop.now }
+    if firstByteAt == 0 {
+      firstByteAt = worker.loop.now
+      added.goOn(from: firstByteAt)
+    }
     uncreditedAnswer += bytes.count
     worker.counters.add(.upstreamBytes, UInt64(bytes.count))
     guard phase == .answering, !responseFault else { return }
@@ -129,6 +132,10 @@ extension Exchange {
 
   func noteAnswerTaken(_ count: Int) {
     answerBytes &+= UInt64(count)
+    if added.isRunning {
+      added.pause()
+      worker.handle.timings.added.observe(added.microseconds)
+    }
     if answerBody.isEmpty { pace.end() } else { pace.took(count, now: worker.loop.now) }
     creditUpstream()
   }
@@ -245,6 +252,8 @@ extension Exchange {
     worker.counters.add(outcome: record.outcome.rawValue)
     worker.counters.add(.exchangesRecorded)
     worker.counters.add(.responseBytes, record.responseBytes)
+    if firstByteAt != 0 { worker.handle.timings.firstByte.observe(firstByteAt - startedAt) }
+    worker.accessLog?.append(record)
     worker.sink.append(record)
   }
 

@@ -63,6 +63,7 @@ extension Exchange {
   func noteStarted() {
     isWaitingForConnection = false
     reachedUpstream = true
+    added.pause()
     lastProgress = worker.loop.now
   }
 

@@ -16,6 +16,8 @@ final class Exchange: RelayedStream {
     case done
   }
 
+  /// One exchange in so many is timed with a clock of its own.
+  private static let measuredExchanges: UInt64 = 8
   /// Requests up to this size are not counted against what the process may hold.
   private static let usualBytes = 4096
   private static let believedLength = 64 * 1024
@@ -59,6 +61,7 @@ final class Exchange: RelayedStream {
   var isWaitingForConnection = false
   var reachedUpstream = false
   var firstByteAt: Int64 = 0
+  var added = AddedLatency()
   var answerStatus = 0
   var upstreamStatus = 0
   var answerBytes: UInt64 = 0
@@ -245,6 +248,7 @@ final class Exchange: RelayedStream {
   override func requestEndReceived() {
     guard phase == .reading, let bodyReader else { return }
     worker.counters.add(.requestBytes, UInt64(receivedBytes))
+    if id.low % Self.measuredExchanges == 0 { added.measure(from: worker.loop.now) }
     if case .invalid(let fault) = bodyReader.pointee.finish() { return refuse(.body(fault)) }
     chooseRoute(bodyReader)
   }

@@ -1,10 +1,11 @@
-// The counters of all workers as Prometheus text.
+// What all workers count and measure as Prometheus text.
 
 import StraitProtocol
 
-package enum Metrics {
+enum Metrics {
   /// - Parameter gauges: further values, by metric name
-  package static func text(_ workers: [Counters], gauges: [(name: String, value: Double)]) -> String {
+  static func text(_ handles: [WorkerHandle], gauges: [(name: String, value: Double)]) -> String {
+    let workers = handles.map(\.counters)
     var text = ""
     for counter in Counter.allCases {
       append(&text, counter.name, isGauge: counter.isGauge, workers.reduce(0) { $0 &+ $1.read(counter) })
@@ -28,6 +29,11 @@ package enum Metrics {
       let count = workers.reduce(0) { $0 &+ $1.read(status: status) }
       if count > 0 { text += "strait_edge_answers_total{status=\"\(status)\"} \(count)\n" }
     }
+    let timings = handles.map(\.timings)
+    append(&text, "strait_edge_time_to_first_byte_seconds", timings.map(\.firstByte))
+    append(&text, "strait_edge_added_latency_seconds", timings.map(\.added))
+    append(&text, "strait_edge_loop_turn_seconds", timings.map(\.turn))
+    appendPools(&text, handles.flatMap { $0.pools.withLock { $0 } })
     for gauge in gauges {
       text += "# TYPE \(gauge.name) gauge\n\(gauge.name) \(gauge.value)\n"
     }
@@ -36,5 +42,33 @@ package enum Metrics {
 
   private static func append(_ text: inout String, _ name: String, isGauge: Bool, _ value: UInt64) {
     text += "# TYPE \(name) \(isGauge ? "gauge" : "counter")\n\(name) \(value)\n"
+  }
+
+  private static func append(_ text: inout String, _ name: String, _ histograms: [Histogram]) {
+    text += "# TYPE \(name) histogram\n"
+    var count: UInt64 = 0
+    for bucket in 0..<Histogram.buckets {
+      count += histograms.reduce(0) { $0 &+ $1.read(bucket) }
+      let end = Histogram.end(bucket).map { String(Double($0) / 1_000_000) } ?? "+Inf"
+      text += "\(name)_bucket{le=\"\(end)\"} \(count)\n"
+    }
+    let sum = histograms.reduce(0) { $0 &+ $1.sumMicroseconds }
+    text += "\(name)_sum \(Double(sum) / 1_000_000)\n\(name)_count \(count)\n"
+  }
+
+  private static func appendPools(_ text: inout String, _ states: [PoolState]) {
+    let kinds: [(name: String, value: (PoolState) -> Int)] = [
+      ("strait_edge_upstream_connections", { $0.connections }),
+      ("strait_edge_upstream_connections_idle", { $0.idle }),
+      ("strait_edge_upstream_requests_waiting", { $0.waiting }),
+    ]
+    let upstreams = Set(states.map(\.upstream)).sorted()
+    for kind in kinds {
+      text += "# TYPE \(kind.name) gauge\n"
+      for upstream in upstreams {
+        let sum = states.reduce(0) { $1.upstream == upstream ? $0 + kind.value($1) : $0 }
+        text += "\(kind.name){upstream=\"\(upstream)\"} \(sum)\n"
+      }
+    }
   }
 }

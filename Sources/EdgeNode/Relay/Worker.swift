@@ -9,15 +9,29 @@ import Synchronization
 /// What the workers of a process share.
 struct SharedParts: Sendable {
   let sockets: ListeningSockets
+  let accessLog: AccessLog?
   let resolver: Resolver
   let gate: ConnectionGate
   let overload: Overload
   let heldRequests: HeldRequests
 }
 
+/// One worker's connections to one upstream.
+struct PoolState: Sendable {
+  let upstream: String
+  let connections: Int
+  /// Connections with nothing under way.
+  let idle: Int
+  /// Requests that wait for a connection.
+  let waiting: Int
+}
+
 /// The part of a worker that other threads may hold.
 final class WorkerHandle: Sendable {
   let counters = Counters()
+  let timings = Timings()
+  /// As of the last sweep.
+  let pools = Mutex<[PoolState]>([])
   let waker: LoopWaker
   private let mailbox = Mutex<[@Sendable (Worker) -> Void]>([])
 
@@ -60,6 +74,7 @@ final class Worker: RequestReceiver, ConnectionOwner {
   private(set) var refusesRequests = false
 
   private let resolver: Resolver
+  let accessLog: AccessLog?
   private let gate: ConnectionGate
   private let overload: Overload
   /// Does what one worker does for all.
@@ -90,6 +105,7 @@ final class Worker: RequestReceiver, ConnectionOwner {
     self.policy = policy
     self.sink = sink
     resolver = shared.resolver
+    accessLog = shared.accessLog
     gate = shared.gate
     overload = shared.overload
     heldRequests = shared.heldRequests
@@ -101,6 +117,7 @@ final class Worker: RequestReceiver, ConnectionOwner {
     loop.onWake = { [unowned self] in
       for job in handle.takeJobs() { job(self) }
     }
+    loop.onTurn = { [timings = handle.timings] in timings.turn.observe($0) }
     loop.onSweep = { [unowned self] in sweep() }
     waitsForPolicy = shared.sockets.wereTakenOver && policy.version == 0
     for socket in shared.sockets.share(index, of: settings.workers) {
@@ -325,6 +342,12 @@ final class Worker: RequestReceiver, ConnectionOwner {
     retiredPools.removeAll { $0.connectionCount == 0 }
     admin?.sweep(now: now)
     counters.set(.upstreamConnections, pools.values.reduce(0) { $0 + $1.pool.connectionCount })
+    let states = pools.values.map { known in
+      PoolState(
+        upstream: known.entry.name, connections: known.pool.connectionCount, idle: known.pool.idleCount,
+        waiting: known.pool.waitingCount)
+    }
+    handle.pools.withLock { $0 = states }
     continueDrain(now)
   }
 

@@ -55,6 +55,9 @@ final class EventLoop {
 
   /// Behind a pointer, because everything reads it.
   private let clock: UnsafeMutablePointer<Clock>
+  /// Called at the end of a turn that had events, with what it took in microseconds.
+  var onTurn: (Int64) -> Void = { _ in }
+
   private let epoll: Int32
   private let waker: LoopWaker
   private let events: UnsafeMutablePointer<epoll_event>
@@ -165,6 +168,7 @@ final class EventLoop {
     flushDirty()
     closeEndedDescriptors()
     if !ended.isEmpty { ended.removeAll(keepingCapacity: true) }
+    if count > 0 { onTurn(monotonicMicroseconds() - now) }
   }
 
   /// A flush can make other connections dirty (room for an upstream's bytes, a window to open): go on until none is,

@@ -67,6 +67,7 @@ final class UpstreamPool: ConnectionOwner {
 
   var connectionCount: Int { connections.count }
   var waitingCount: Int { waiting.count + waitingForFresh.count }
+  var idleCount: Int { idle.count + multiplexed.count { $0.activeStreams == 0 } }
 
   // MARK: For the relay
 

@@ -1,0 +1,135 @@
+"""What an operator sees: metrics that add up, and a log of metadata that holds nothing else."""
+
+import asyncio
+import json
+import re
+import urllib.request
+
+import httpx
+from devfleet.processes import wait_until
+from edge_beside import connect, edge_beside, metric
+from scripted import scripts
+from test_certificates import resumes, ticket
+from world import chat_request
+
+FIELDS = {
+    *("time", "id", "team", "key", "offer", "upstream", "path", "protocol", "streamed", "outcome", "status"),
+    *("upstream_status", "attempts", "duration_us", "first_byte_us", "request_bytes", "response_bytes"),
+    *("input_tokens", "output_tokens"),
+}
+
+
+def ask(world, edge, count: int, content="Hello", model="scripted") -> list[str]:
+    headers = {"authorization": f"Bearer {world.key}"}
+    with httpx.Client(base_url=edge.base_url, verify=world.trust, headers=headers) as client:
+        answers = [
+            client.post("/chat/completions", json=chat_request(model, number % 2 == 0, content))
+            for number in range(count)
+        ]
+    assert {answer.status_code for answer in answers} == {200}
+    return [answer.headers["x-request-id"] for answer in answers]
+
+
+def lines(file) -> list[dict]:
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def test_each_exchange_is_a_line_of_metadata(world, tmp_path, scripted):
+    file = tmp_path / "access.log"
+    with edge_beside(world, tmp_path, access_log={"file": file}) as edge:
+        ids = ask(world, edge, 20, content="canary-in-a-prompt")
+        wait_until(lambda: len(lines(file)) == 20, "all lines are there")
+        assert [line["id"] for line in lines(file)] == ids
+        assert all(set(line) == FIELDS for line in lines(file))
+        assert {line["outcome"] for line in lines(file)} == {"completed"}
+        text = file.read_text()
+        assert "canary" not in text and "127.0.0.1" not in text and world.key.split("-")[-1] not in text
+        assert file.stat().st_mode & 0o077 == 0
+
+        file.rename(tmp_path / "rotated.log")
+        ask(world, edge, 4)
+        wait_until(lambda: len(lines(file)) == 4, "a moved file is followed by a new one")
+        assert metric(edge, "strait_edge_access_log_lines") == 24
+        ask(world, edge, 1)
+    assert len(lines(file)) == 5, "what waits is written before the end"
+
+
+def test_a_sampled_log_has_a_part(world, tmp_path, scripted):
+    file = tmp_path / "access.log"
+    with edge_beside(world, tmp_path, access_log={"file": file, "sample": 1_000_000}) as edge:
+        ask(world, edge, 20)
+    assert len(lines(file)) < 20
+
+
+def test_without_the_setting_there_is_no_log(world, tmp_path, scripted):
+    with edge_beside(world, tmp_path) as edge:
+        ask(world, edge, 2)
+        assert metric(edge, "strait_edge_access_log_lines") == 0
+        assert not list(tmp_path.rglob("access*"))
+
+
+def test_a_log_that_cannot_be_written_stops_nobody(world, tmp_path, scripted):
+    folder = tmp_path / "logs-of-access"
+    folder.mkdir()
+    file = folder / "access.log"
+    with edge_beside(world, tmp_path, access_log={"file": file}) as edge:
+        file.unlink()
+        folder.rmdir()
+        ask(world, edge, 5)
+        wait_until(lambda: metric(edge, "strait_edge_access_log_dropped") == 5, "the lost lines are counted")
+
+
+def test_metrics_add_up(world, tmp_path, scripted):
+    with edge_beside(world, tmp_path) as edge:
+        ask(world, edge, 24)
+        assert resumes(world, edge, ticket(world, edge))
+        assert metric(edge, "strait_edge_requests_total") == 26
+        assert metric(edge, "strait_edge_usage_records_total") == 24
+        assert metric(edge, "strait_edge_time_to_first_byte_seconds_count") == 24
+        assert metric(edge, "strait_edge_tls_handshakes_total") == 3
+        assert metric(edge, "strait_edge_tls_resumptions_total") == 1
+        assert metric(edge, "strait_edge_memory_bytes") > 1 << 20
+        assert metric(edge, "strait_edge_loop_turn_seconds_count") > 24
+
+
+def test_the_pools_are_shown_by_upstream(world, tmp_path, scripted):
+    def state(kind):
+        return metric(edge, f"strait_edge_upstream_{kind}", upstream="scripted-http2")
+
+    with edge_beside(world, tmp_path, workers=1) as edge:
+        ask(world, edge, 1, model="scripted-http2")
+        wait_until(lambda: (state("connections"), state("connections_idle")) == (1, 1), "it waits, connected")
+        assert state("requests_waiting") == 0
+
+
+def test_what_an_upstream_takes_is_not_the_edges_own(world, tmp_path, scripted):
+    """An upstream that thinks for a second has a late first byte; the edge's own part stays small."""
+    async def slowly(exchange):
+        await asyncio.sleep(1)
+        await scripts.chat()(exchange)
+
+    with edge_beside(world, tmp_path) as edge, scripted.doing(slowly):
+        # One exchange in eight is timed: that none of 60 is happens once in 3,000 times.
+        wait_until(
+            lambda: ask(world, edge, 1) and metric(edge, "strait_edge_added_latency_seconds_count") > 0,
+            "an exchange was timed",
+            seconds=100,
+        )
+        timed = metric(edge, "strait_edge_added_latency_seconds_count")
+        first = metric(edge, "strait_edge_time_to_first_byte_seconds_count")
+        assert metric(edge, "strait_edge_time_to_first_byte_seconds_sum") >= first
+        assert metric(edge, "strait_edge_added_latency_seconds_sum") < timed
+
+
+def test_the_metrics_are_prometheus_text(world, tmp_path):
+    with edge_beside(world, tmp_path) as edge:
+        connect(world, edge).close()
+        with urllib.request.urlopen(f"{edge.admin_url}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+    value = r'[a-z_]+(\{[a-z]+="[^"{}]*"\})? (\d+(\.\d+)?(e[+-]\d+)?)'
+    kind = r"# TYPE [a-z_]+ (counter|gauge|histogram)"
+    for line in text.splitlines():
+        assert re.fullmatch(f"{value}|{kind}", line), line
+    assert 'le="+Inf"' in text
+    names = re.findall(r"# TYPE (\S+)", text)
+    assert len(names) == len(set(names)), "each metric is declared once"
