@@ -61,7 +61,12 @@ package final class ConnectionGate: Sendable {
 
   private static let shardCount = 16
 
+  /// For how long nobody is let in after the last descriptor was taken. Whichever worker gets the next one that is free,
+  /// it is needed for those who are served, and for turning the others away.
+  private static let exhaustionMicroseconds: Int64 = 250_000
+
   private let limit: Int
+  private let exhaustedUntil = Atomic<Int64>(.min)
   private let open = Atomic<Int>(0)
   private let shards: [Shard]
 
@@ -73,8 +78,14 @@ package final class ConnectionGate: Sendable {
     }
   }
 
+  /// The process has no descriptor left.
+  package func noteExhausted(now: Int64) {
+    exhaustedUntil.store(now + Self.exhaustionMicroseconds, ordering: .relaxed)
+  }
+
   /// - Returns: why not; nil when it is in, and is to `leave`
   package func admit(_ address: ClientAddress, now: Int64) -> ConnectionCut? {
+    guard now >= exhaustedUntil.load(ordering: .relaxed) else { return .tooManyConnections }
     guard open.wrappingAdd(1, ordering: .relaxed).newValue <= limit else {
       open.wrappingSubtract(1, ordering: .relaxed)
       return .tooManyConnections

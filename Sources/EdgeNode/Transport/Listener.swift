@@ -58,6 +58,7 @@ final class Listener: EventSource {
   func sweep() {
     guard isOpen, isExhausted else { return }
     isExhausted = false
+    if reserve < 0 { reserve = openReserve() }
     updateInterest()
   }
 

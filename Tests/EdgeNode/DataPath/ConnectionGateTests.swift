@@ -65,6 +65,13 @@ func address(_ text: String) -> ClientAddress {
     #expect(ledger.addresses <= 20_064)
   }
 
+  @Test func nobodyIsLetInForAMomentAfterTheLastDescriptor() {
+    let gate = ConnectionGate(limit: 3, perAddress: 2, newPerAddressPerSecond: 100)
+    gate.noteExhausted(now: second)
+    #expect(gate.admit(address("192.0.2.1"), now: second + 249_999) == .tooManyConnections)
+    #expect(gate.admit(address("192.0.2.1"), now: second + 250_000) == nil)
+  }
+
   @Test func theGateCountsAllAddressesTogether() {
     let gate = ConnectionGate(limit: 3, perAddress: 2, newPerAddressPerSecond: 100)
     let (first, other) = (address("192.0.2.1"), address("192.0.2.2"))

@@ -35,8 +35,8 @@ import Testing
   @Test func aLineIsARecordInJSON() {
     let id = ExchangeID(high: 0x0190_0000_0000_7000, low: 0x8000_0000_0000_0001)
     var record = UsageRecord(
-      id: id, teamID: .none, keyID: .none, offerID: .none, upstreamID: .none, startedAt: 1_700_000_000_000_042,
-      endpoint: .chatCompletions, clientProtocol: .http2)
+      id: id, teamID: .none, keyID: .none, offerID: .none, upstreamID: .none,
+      startedAt: 1_700_000_000_000_042, endpoint: .chatCompletions, clientProtocol: .http2)
     record.status = 200
     var line = ""
     AccessLine.append(record, to: &line)
