@@ -58,7 +58,9 @@ def test_without_descriptors_clients_are_told_and_the_others_served(world, tmp_p
     """A socket that nobody accepts from stays ready; the edge must not spin, hang or die over it."""
     with edge_beside(world, tmp_path, {"connections": 100_000}) as edge:
         headers = {"authorization": f"Bearer {world.key}"}
-        with httpx.Client(base_url=edge.base_url, verify=world.trust, headers=headers) as early:
+        # By itself httpx would close an idle connection after five seconds.
+        keep = httpx.Limits(keepalive_expiry=None)
+        with httpx.Client(base_url=edge.base_url, verify=world.trust, headers=headers, limits=keep) as early:
             assert early.get("/models").status_code == 200
             most = descriptors(edge.child.pid) + 10
             resource.prlimit(edge.child.pid, resource.RLIMIT_NOFILE, (most, most))
