@@ -124,6 +124,7 @@ enum HTTP2Callbacks {
   private static func frameReceived(_ session: HTTP2Session, _ frame: UnsafePointer<nghttp2_frame>) -> Bool {
     let header = frame.pointee.hd
     if header.type == UInt8(NGHTTP2_GOAWAY.rawValue) { session.goawayReceived() }
+    if header.type == UInt8(NGHTTP2_SETTINGS.rawValue) { session.settingsReceived() }
     let ends = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
     if header.type == UInt8(NGHTTP2_DATA.rawValue),
       !session.countData(header.length - strait_nghttp2_padding(frame), ends: ends)

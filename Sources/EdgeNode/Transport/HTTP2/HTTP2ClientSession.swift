@@ -9,6 +9,9 @@ final class HTTP2ClientSession: HTTP2Session, UpstreamSide {
   private(set) var idleSince: Int64
 
   private var streams = StreamList(upstream: true)
+  /// How many streams a peer takes that has not said so yet: RFC 9113, section 6.5.2, asks for no fewer.
+  private static let streamsBeforeSettings = 100
+  private var hasSettings = false
   /// An answer has come over this connection, so it is known to work.
   private var hasAnswered = false
 
@@ -50,7 +53,8 @@ final class HTTP2ClientSession: HTTP2Session, UpstreamSide {
   var room: Int {
     guard acceptsRequests, !connection.isClosed else { return 0 }
     let theirs = nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
-    return min(Int(theirs), limits.concurrentStreams) - streams.count
+    let known = hasSettings ? Int(theirs) : Self.streamsBeforeSettings
+    return min(known, limits.concurrentStreams) - streams.count
   }
 
   // MARK: Answers
@@ -123,6 +127,13 @@ final class HTTP2ClientSession: HTTP2Session, UpstreamSide {
   private func fail(_ stream: RelayedStream, _ failure: UpstreamFailure) {
     release(stream)
     stream.upstreamFailed(failure)
+  }
+
+  override func settingsReceived() {
+    guard !hasSettings else { return }
+    hasSettings = true
+    // There may be more room now.
+    streamEnded()
   }
 
   override func goawayReceived() {

@@ -72,6 +72,7 @@ class HTTP2Session: Session {
   func headersReceived(_ stream: RelayedStream, ends: Bool) {}
   func act(on event: HTTP2Event, _ stream: RelayedStream) {}
   func goawayReceived() {}
+  func settingsReceived() {}
   /// The peer has reset a stream.
   /// - Returns: whether it may go on
   func resetReceived(_ stream: RelayedStream) -> Bool { true }
