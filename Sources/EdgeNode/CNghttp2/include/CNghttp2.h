@@ -13,9 +13,7 @@ static inline nghttp2_data_source strait_nghttp2_source(void *pointer) {
 
 static inline void *strait_nghttp2_source_pointer(const nghttp2_data_source *source) { return source->ptr; }
 
-// A session on the calling thread's pool of memory; what it frees is cleansed first, because heads hold keys. What
-// `nghttp2_session_mem_send` returns must be copied before any session of the thread is used again, and a send_data
-// callback must never answer NGHTTP2_ERR_WOULDBLOCK: the buffer in which frames are packed is the thread's.
+// A session on the calling thread's pool of memory; what it frees is cleansed first, because heads hold keys.
 int strait_nghttp2_session_new(nghttp2_session **session, int is_server, const nghttp2_session_callbacks *callbacks,
                                void *owner, const nghttp2_option *option);
 

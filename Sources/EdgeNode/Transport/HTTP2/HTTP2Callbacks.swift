@@ -107,7 +107,7 @@ enum HTTP2Callbacks {
       let written = session._withUnsafeGuaranteedRef { session in
         stream._withUnsafeGuaranteedRef { session.writeDataFrame($0, header: header, count: count) }
       }
-      return written ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE.rawValue
+      return written ? 0 : NGHTTP2_ERR_WOULDBLOCK.rawValue
     }
   }
 
@@ -158,7 +158,6 @@ enum HTTP2Callbacks {
         let stream = Unmanaged<RelayedStream>.fromOpaque(pointer)
         return session._withUnsafeGuaranteedRef { session in
           stream._withUnsafeGuaranteedRef { stream in
-            guard session.hasRoomForFrame else { return Int(NGHTTP2_ERR_PAUSE.rawValue) }
             guard let available = session.bodyAvailable(stream, most: most) else {
               return Int(NGHTTP2_ERR_DEFERRED.rawValue)
             }

@@ -37,9 +37,6 @@ class HTTP2Session: Session {
   final private var latestID: Int32 = 0
   final private var latest: Unmanaged<RelayedStream>?
 
-  /// A DATA frame's header and the payload that nghttp2 puts into one at the most.
-  private static let largestFrameBytes = 9 + 16 * 1024
-
   init(connection: Connection, limits: HTTP2Limits, isServer: Bool) throws {
     self.connection = connection
     self.limits = limits
@@ -302,12 +299,6 @@ class HTTP2Session: Session {
     guard streamID == latestID else { return }
     latestID = 0
     latest = nil
-  }
-
-  /// Whether a DATA frame finds room, whatever its size. One that does not is not begun: see CNghttp2.
-  final var hasRoomForFrame: Bool {
-    guard let room = output?.count else { return false }
-    return room - outputCount >= Self.largestFrameBytes
   }
 
   /// Puts a DATA frame into the output, header and body in one piece.
