@@ -78,7 +78,8 @@ final class AdminPort: RequestReceiver, ConnectionOwner {
     self.loop = loop
     self.facts = facts
     listener = try Listener(
-      descriptor: try address.listen(), loop: loop, turnedAway: {}, closeSocket: { Glibc.close($0) },
+      descriptor: try address.listen(), loop: loop, exhausted: {}, turnedAway: {},
+      closeSocket: { Glibc.close($0) },
       accepted: { [unowned self] descriptor, _ in accept(descriptor) })
   }
 

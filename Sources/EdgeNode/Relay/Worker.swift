@@ -122,7 +122,8 @@ final class Worker: RequestReceiver, ConnectionOwner {
     waitsForPolicy = shared.sockets.wereTakenOver && policy.version == 0
     for socket in shared.sockets.share(index, of: settings.workers) {
       let listener = try Listener(
-        descriptor: socket, loop: loop, turnedAway: { [unowned self] in descriptorsEnded() },
+        descriptor: socket, loop: loop, exhausted: { [unowned self] in gate.noteExhausted(now: loop.now) },
+        turnedAway: { [unowned self] in turnedAway(.tooManyConnections) },
         closeSocket: { [sockets = shared.sockets] in sockets.close($0) },
         accepted: { [unowned self] in accept($0, from: $1) })
       listeners.append(listener)
@@ -231,11 +232,6 @@ final class Worker: RequestReceiver, ConnectionOwner {
       gate.leave(address)
       turnedAway(.memory)
     }
-  }
-
-  private func descriptorsEnded() {
-    gate.noteExhausted(now: loop.now)
-    turnedAway(.tooManyConnections)
   }
 
   private func turnedAway(_ reason: ConnectionCut) {

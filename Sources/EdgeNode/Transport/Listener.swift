@@ -10,7 +10,9 @@ final class Listener: EventSource {
 
   /// Takes over a connected, non-blocking socket.
   private let accepted: (Int32, ClientAddress) -> Void
-  /// A client was turned away because the process has no descriptor left.
+  /// The process has no descriptor left. Called before one is freed, which another worker could take.
+  private let exhausted: () -> Void
+  /// A client was turned away for that.
   private let turnedAway: () -> Void
 
   private let loop: EventLoop
@@ -26,13 +28,14 @@ final class Listener: EventSource {
   /// - Parameters:
   ///   - descriptor: a listening socket, in use until `closeSocket` is called with it
   init(
-    descriptor: Int32, loop: EventLoop, turnedAway: @escaping () -> Void,
+    descriptor: Int32, loop: EventLoop, exhausted: @escaping () -> Void, turnedAway: @escaping () -> Void,
     closeSocket: @escaping (Int32) -> Void, accepted: @escaping (Int32, ClientAddress) -> Void
   ) throws {
     self.closeSocket = closeSocket
     self.loop = loop
     self.descriptor = descriptor
     self.accepted = accepted
+    self.exhausted = exhausted
     self.turnedAway = turnedAway
     reserve = openReserve()
     super.init()
@@ -93,6 +96,7 @@ final class Listener: EventSource {
   }
 
   private func turnAway() -> Bool {
+    exhausted()
     if reserve < 0 { reserve = openReserve() }
     guard reserve >= 0 else {
       pause()
@@ -101,14 +105,16 @@ final class Listener: EventSource {
     Glibc.close(reserve)
     var address = sockaddr_storage()
     let client = strait_accept(descriptor, &address)
+    // The kernel finds a descriptor before it looks whether anybody waits.
+    let isQueueEmpty = client < 0 && strait_errno() == EAGAIN
     if client >= 0 {
       strait_reset(client)
       turnedAway()
     }
-    // Another thread may have been faster; then the next sweep tries again.
     reserve = openReserve()
-    if client < 0 || reserve < 0 { pause() }
-    return !isExhausted
+    // Another thread was faster: the next sweep tries again.
+    if reserve < 0 || client < 0 && !isQueueEmpty { pause() }
+    return !isExhausted && !isQueueEmpty
   }
 
   private func pause() {
