@@ -9,10 +9,6 @@ ALL_WAYS = ["http1", "http1-tls", "http2", "http2-tls"]
 HTTP1_WAYS, HTTP2_WAYS = ALL_WAYS[:2], ALL_WAYS[2:]
 LARGE = "x" * 1_000_000
 
-# Faults that are known and open; a mark goes when its fault is mended.
-NOT_KEPT = pytest.mark.xfail(reason="the edge closes HTTP/1.1 connections to upstreams behind each answer")
-NOT_FRESH = pytest.mark.xfail(reason="what is sent again may go to the connection that has refused it")
-
 
 @pytest.fixture
 def client(world, http2):
@@ -56,7 +52,6 @@ def ask(client, way, content="Hello"):
     return client.answer(client.ask(chat_body(f"scripted-{way}", content=content)))
 
 
-@NOT_KEPT
 @pytest.mark.parametrize("way, end", [(way, end) for way in HTTP1_WAYS for end in (reset, close)])
 @pytest.mark.parametrize("content", ["Hello", LARGE], ids=["small", "large"])
 def test_a_kept_connection_that_ends_as_the_request_goes_out_costs_nothing(client, scripted, way, end, content):
@@ -70,7 +65,6 @@ def test_a_kept_connection_that_ends_as_the_request_goes_out_costs_nothing(clien
     assert len(scripted.exchanges) == 3
 
 
-@NOT_KEPT
 @pytest.mark.parametrize("way", HTTP1_WAYS)
 @pytest.mark.parametrize("end", [reset, close])
 def test_it_is_sent_again_once_and_no_more(world, client, scripted, way, end):
@@ -88,7 +82,6 @@ def test_it_is_sent_again_once_and_no_more(world, client, scripted, way, end):
     assert (record["outcome"], record["attempts"]) == ("upstream_cut", 2)
 
 
-@NOT_KEPT
 @pytest.mark.parametrize("way", HTTP1_WAYS)
 def test_it_is_not_sent_again_once_the_answer_has_begun(client, scripted, way):
     with scripted.doing(FirstThen(begin_to_answer)):
@@ -113,7 +106,6 @@ def test_a_new_connection_that_ends_is_no_stale_one(client, scripted, way, end):
     assert len(scripted.exchanges) == 1
 
 
-@NOT_FRESH
 @pytest.mark.parametrize("way", HTTP2_WAYS)
 def test_a_stream_that_the_upstream_did_not_look_at_is_sent_again(client, scripted, way):
     with scripted.doing(FirstThen(refuse)):

@@ -42,9 +42,7 @@ def test_bodies_pass_whole_in_each_framing(client, scripted, way, chunked, frami
         assert got.headers["content-length"] == str(len(text))
 
 
-def test_connections_carry_one_exchange_after_the_other(request, client, scripted, way):
-    if way.startswith("http1"):
-        request.applymarker(pytest.mark.xfail(reason="the edge closes HTTP/1.1 connections to upstreams"))
+def test_connections_carry_one_exchange_after_the_other(client, scripted, way):
     for number in range(5):
         answer = client.answer(client.ask(chat_body(f"scripted-{way}"), chunked=number % 2 == 0))
         assert answer.status == 200 and answer.is_whole
