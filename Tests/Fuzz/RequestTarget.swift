@@ -13,6 +13,7 @@ enum RequestTarget {
     ])
     var first: RequestVerdict?
     input.forEachPartition { pieces in
+      checkPassingOn(pieces, input.bytes, endpoint)
       var reader = RequestBodyReader(endpoint: endpoint)
       let verdict = RequestVerdict(&reader, pieces)
       if let first { expectEqual(verdict, first, "a body that comes in pieces is the same body") }
@@ -27,6 +28,36 @@ enum RequestTarget {
     guard let verdict = first, verdict.fault == nil, let tree else { return }
     checkReading(verdict, tree, endpoint)
     checkEdits(input.bytes, tree, endpoint)
+  }
+
+  /// A body that is passed on as it comes ends as the one that is changed whole.
+  private static func checkPassingOn(_ pieces: [Piece], _ body: [UInt8], _ endpoint: Endpoint) {
+    let model = Piece(Array("another\"name".utf8)[...])
+    var reader = RequestBodyReader(endpoint: endpoint)
+    let out = ByteQueue()
+    var read = 0
+    var position = 0
+    for piece in pieces {
+      guard case .more = reader.consume(piece.bytes) else { return }
+      read += piece.bytes.count
+      position = passOn(body, from: position, to: reader.settledLength, of: read, reader, model, into: out)
+    }
+    guard case .more = reader.finish() else { return }
+    position = passOn(body, from: position, to: read, of: read, reader, model, into: out)
+    let whole = ByteQueue()
+    let copy = Piece(body[...])
+    reader.edits(mapsModel: true).write(copy.bytes, upstreamModel: model.bytes, into: whole)
+    expectEqual(bytes(of: out), bytes(of: whole), "passed on as it comes, a body is the same")
+  }
+
+  private static func passOn(
+    _ body: [UInt8], from start: Int, to end: Int, of read: Int, _ reader: RequestBodyReader, _ model: Piece,
+    into out: borrowing ByteQueue
+  ) -> Int {
+    guard end > start else { return start }
+    let rest = Piece(body[start..<read])
+    return reader.edits(mapsModel: true).write(
+      rest.bytes, from: start, to: end, upstreamModel: model.bytes, into: out)
   }
 
   private static func checkReading(_ verdict: RequestVerdict, _ tree: JSONTree, _ endpoint: Endpoint) {

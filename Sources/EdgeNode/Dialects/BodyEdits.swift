@@ -50,15 +50,35 @@ package struct BodyEdits: Sendable {
   package func write(
     _ body: UnsafeRawBufferPointer, upstreamModel: UnsafeRawBufferPointer, into out: borrowing ByteQueue
   ) {
-    var position = 0
-    if let first { position = first.write(body, from: position, upstreamModel, into: out) }
-    if let second { position = second.write(body, from: position, upstreamModel, into: out) }
-    out.append(UnsafeRawBufferPointer(rebasing: body[min(position, body.count)...]))
+    _ = write(body, from: 0, to: body.count, upstreamModel: upstreamModel, into: out)
+  }
+
+  /// Appends the next part of the changed body to `out`.
+  /// - Parameters:
+  ///   - bytes: the body from `start` on
+  ///   - start: where the part before ended, bytes from the body's start
+  ///   - end: where this part is to end; a change that begins before is written whole
+  /// - Returns: where this part ended
+  package func write(
+    _ bytes: UnsafeRawBufferPointer, from start: Int, to end: Int, upstreamModel: UnsafeRawBufferPointer,
+    into out: borrowing ByteQueue
+  ) -> Int {
+    var position = start
+    if let first, first.isWithin(start, end) {
+      position = first.write(bytes, from: position, startingAt: start, upstreamModel, into: out)
+    }
+    if let second, second.isWithin(start, end) {
+      position = second.write(bytes, from: position, startingAt: start, upstreamModel, into: out)
+    }
+    guard position < end else { return position }
+    out.append(UnsafeRawBufferPointer(rebasing: bytes[(position - start)..<(end - start)]))
+    return end
   }
 }
 
 extension RequestBodyReader {
-  /// The changes that this body needs. Valid once `finish` has said that the body is good.
+  /// The changes that this body needs: of the whole body once `finish` has said that it is good, before that of what
+  /// comes before `settledLength`.
   /// - Parameter mapsModel: the offer's upstream knows the model by another name
   package func edits(mapsModel: Bool) -> BodyEdits {
     var modelEdit: BodyEdit?
@@ -72,6 +92,20 @@ extension RequestBodyReader {
   /// The answer will tell usage to a client that did not ask for it: take it out again.
   package var mustHideUsage: Bool { endpoint.hidesUsage && stream && !includeUsage }
 
+  /// The model is known, so that a route can be chosen.
+  package var knowsModel: Bool { !modelRange.isEmpty }
+
+  /// How much of what was consumed has changes that do not depend on what follows; bytes from the body's start.
+  package var settledLength: Int {
+    guard knowsModel else { return 0 }
+    // Changes after the root's last brace there are none, and none before `stream_options` depends on it.
+    guard endpoint.hidesUsage, rootEnd == 0 else { return length }
+    if isReadingStreamOptions { return streamOptionsMember }
+    guard streamOptions.start > 0 else { return length }
+    let isOpen = streamOptions.shape == .absent
+    return isOpen || !knowsStream ? streamOptions.start : length
+  }
+
   private var usageEdit: BodyEdit? {
     guard mustHideUsage else { return nil }
     if usageMember.shape == .replaceable {
@@ -81,6 +115,7 @@ extension RequestBodyReader {
     }
     switch streamOptions.shape {
     case .absent:
+      guard rootEnd > 0 else { return nil }
       return BodyEdit(offset: rootEnd, removedLength: 0, insertion: .streamOptionsMember)
     case .replaceable:
       return BodyEdit(
@@ -113,15 +148,20 @@ extension BodyEdit {
     return JSONEscaping.length(of: upstreamModel) + 2 - removedLength
   }
 
-  /// - Returns: where the body goes on
+  fileprivate func isWithin(_ start: Int, _ end: Int) -> Bool { offset >= start && offset < end }
+
+  /// - Parameters:
+  ///   - bytes: the body from `start` on
+  ///   - position: where the body goes on, from its start as all places
+  /// - Returns: where it goes on afterwards
   fileprivate func write(
-    _ body: UnsafeRawBufferPointer, from position: Int, _ upstreamModel: UnsafeRawBufferPointer,
-    into out: borrowing ByteQueue
+    _ bytes: UnsafeRawBufferPointer, from position: Int, startingAt start: Int,
+    _ upstreamModel: UnsafeRawBufferPointer, into out: borrowing ByteQueue
   ) -> Int {
     precondition(
-      position <= offset && offset + removedLength <= body.count,
+      position <= offset && offset + removedLength - start <= bytes.count,
       "the body is not the one that was read")
-    out.append(UnsafeRawBufferPointer(rebasing: body[position..<offset]))
+    out.append(UnsafeRawBufferPointer(rebasing: bytes[(position - start)..<(offset - start)]))
     if insertion != .upstreamModel {
       out.append(text)
     } else {

@@ -68,6 +68,13 @@ package struct RequestBodyReader: Sendable {
     self.endpoint = endpoint
   }
 
+  /// `stream` was read: it can stand there only once.
+  var knowsStream: Bool { seen & bit(of: .stream) != 0 }
+  /// The key `stream_options` was read, and not yet its value.
+  var isReadingStreamOptions: Bool { scanner.pending == .streamOptions }
+  /// Where the member that is being read begins.
+  var streamOptionsMember: Int { scanner.memberStart }
+
   /// Lends the decoded model name. Empty until it was read.
   @inline(__always)
   package borrowing func withModel<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
@@ -202,13 +209,15 @@ package struct RequestBodyReader: Sendable {
 
   /// Of two values, another parser might take the one that we did not.
   private mutating func markSeen() {
-    let bit: UInt64 = 1 << UInt64(scanner.node.rawValue)
+    let bit = bit(of: scanner.node)
     if seen & bit != 0 {
       refuse(
         .invalidParameter, "the parameter is given twice", scanner.node, at: scanner.memberStart)
     }
     seen |= bit
   }
+
+  private func bit(of node: JSONNode) -> UInt64 { 1 << UInt64(node.rawValue) }
 
   private mutating func refuseType() {
     let reason: StaticString =

@@ -9,6 +9,8 @@ package struct RelayLimits: Sendable {
   package var exchangeMicroseconds: Int64 = 3_600_000_000
   package var slowReaderMicroseconds: Int64 = 60_000_000
   package var idleMicroseconds: Int64 = 300_000_000
+  /// Bodies up to this size are held until they are whole, so that they can be sent again.
+  package var replayBodyBytes = 1024 * 1024
   /// Requests larger than 4 KiB that the process holds while they are not answered, all together.
   package var heldBodyBytes = 48 * 1024 * 1024
 

@@ -22,7 +22,7 @@ extension Exchange {
     // While it is in the processor's cache.
     upstreamHead.release()
     // Past this point there is no other attempt.
-    if forwardedOffset == forwardedBody.count { releaseRequest() }
+    if requestIsSent { releaseRequest() }
     client?.sendHead(self, ends: false)
   }
 
@@ -83,6 +83,11 @@ extension Exchange {
       outcome = isError ? .upstreamError : .completed
     case .cut: outcome = .upstreamCut
     case .malformed: outcome = .upstreamMalformed
+    }
+    // Nobody wants the rest of a request that has its answer.
+    if !requestIsSent {
+      upstream?.cancel(self)
+      releaseRequest()
     }
     if end != .complete, isEventStream { return breakOff(end == .cut ? .upstreamCut : .upstreamMalformed) }
     endAnswer()
@@ -261,8 +266,8 @@ extension Exchange {
   private func tokens() -> TokenCounts {
     var counts = responseReader?.tokens ?? TokenCounts()
     guard counts.source == .none || outcome == .clientGone || outcome == .upstreamCut else { return counts }
-    let hasWorked =
-      upstreamStatus >= 200 && upstreamStatus < 300 || outcome == .clientGone && upstreamStatus == 0
+    let mayHaveWorked = outcome == .clientGone && upstreamStatus == 0 && requestEnded
+    let hasWorked = upstreamStatus >= 200 && upstreamStatus < 300 || mayHaveWorked
     guard hasWorked, reachedUpstream, endpoint != .countTokens else { return counts }
     if counts.source == .provider, responseReader?.sawTerminal == true { return counts }
     let estimate = TokenEstimate(

@@ -25,11 +25,16 @@ extension Exchange {
     lastProgress = worker.loop.now
     prepareBody(for: offer, bodyReader)
     ForwardedHeaders.writeRequest(
-      request, to: upstreamEntry, path: endpoint.path, query: query, bodyCount: forwardedBody.count,
+      request, to: upstreamEntry, path: endpoint.path, query: query, bodyCount: forwardedCount,
       into: forwarded)
     upstreamHead.removeAll()
     isWaitingForConnection = true
-    pool.start(self, fresh: fresh)
+    pool.start(self, fresh: fresh, canBeSentAgain: !isStreamedUp)
+  }
+
+  /// The length that the upstream is told. HTTP/1.1 has trailers only where it is told none.
+  private var forwardedCount: Int? {
+    isStreamedUp || requestTrailers.count > 0 ? nil : forwardedBody.count
   }
 
   private var query: UnsafeRawBufferPointer {
@@ -40,6 +45,10 @@ extension Exchange {
   private func prepareBody(
     for offer: OfferEntry, _ bodyReader: UnsafeMutablePointer<RequestBodyReader>
   ) {
+    if isStreamedUp {
+      forwardedEnded = false
+      return
+    }
     if bodyIsForwarded {
       body.exchange(with: forwardedBody)
       bodyIsForwarded = false
@@ -65,12 +74,16 @@ extension Exchange {
     reachedUpstream = true
     added.pause()
     lastProgress = worker.loop.now
+    passRequestOn()
   }
+
+  /// All of the request is here.
+  private var canBeSentAgain: Bool { passedOnBytes == 0 }
 
   func attemptFailed(_ failure: UpstreamFailure) {
     isWaitingForConnection = false
     guard phase == .attempting else { return answerBroke(failure) }
-    if failure == .staleConnection, attempts < worker.limits.attempts {
+    if failure == .staleConnection, canBeSentAgain, attempts < worker.limits.attempts {
       worker.counters.add(.retries)
       return attempt(fresh: true)
     }

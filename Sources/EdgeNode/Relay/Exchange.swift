@@ -8,7 +8,8 @@ final class Exchange: RelayedStream {
   enum Phase {
     /// The request is coming in. Can transition to: attempting, answering, done.
     case reading
-    /// An upstream has been asked, or a connection to it is awaited. Can transition to: answering, done.
+    /// An upstream has been asked, or a connection to it is awaited; a request that is streamed may still be coming in.
+    /// Can transition to: answering, done.
     case attempting
     /// The client has been sent a head. Can transition to: done.
     case answering
@@ -16,10 +17,6 @@ final class Exchange: RelayedStream {
     case done
   }
 
-  /// One exchange in so many is timed with a clock of its own.
-  private static let measuredExchanges: UInt64 = 8
-  /// Requests up to this size are not counted against what the process may hold.
-  private static let usualBytes = 4096
   private static let believedLength = 64 * 1024
 
   let worker: Worker
@@ -44,13 +41,17 @@ final class Exchange: RelayedStream {
   private(set) var bodyReader: UnsafeMutablePointer<RequestBodyReader>?
   var bodyFault: BodyFault?
   /// What this exchange holds of its request, and how much of that is counted with the process.
-  private var heldBytes = 0
-  private var reservedBytes = 0
-  private var isOverBudget = false
+  var heldBytes = 0
+  var reservedBytes = 0
+  var isOverBudget = false
+  /// The request has come to its end.
+  var requestEnded = false
   var bodyIsForwarded = false
+  /// Of a body that is streamed: how much of it has gone into `forwardedBody`, before changes.
+  var passedOnBytes = 0
   var receivedBytes = 0
-  private var uncreditedBytes = 0
-  /// When the request's last byte came, or the upstream was last heard of.
+  var uncreditedBytes = 0
+  /// When the request's last byte came or went, or the upstream was last heard of.
   var lastProgress: Int64
 
   var responseReader: ResponseReader?
@@ -124,7 +125,7 @@ final class Exchange: RelayedStream {
     if let length = request.value(.contentLength)?.decimal, length > 0 {
       _ = body.reserve(min(length, Self.believedLength))
     }
-    if endsRequest { return requestEndReceived() }
+    if endsRequest { return takeRequestEnd() }
     // An HTTP/1.1 session knows by itself when to say so.
     if clientProtocol == .http2, let expectation = request.value(.expect),
       expectation.equalsIgnoringCase("100-continue")
@@ -191,81 +192,6 @@ final class Exchange: RelayedStream {
     return true
   }
 
-  // MARK: Body
-
-  override func requestBodyReceived(_ bytes: UnsafeRawBufferPointer) {
-    lastProgress = worker.loop.now
-    receivedBytes += bytes.count
-    uncreditedBytes += bytes.count
-    guard phase == .reading, receivedBytes <= worker.limits.requestBodyBytes, bodyFault == nil else { return }
-    guard !isOverBudget, reserve(bytes.count) else {
-      isOverBudget = true
-      return
-    }
-    body.append(bytes)
-    if case .invalid(let fault) = bodyReader?.pointee.consume(bytes) { bodyFault = fault }
-  }
-
-  override func requestBodyProgressed() {
-    // The body is held until it is whole, so the client's window is opened at once; what is held has its own limit.
-    client?.credit(self, uncreditedBytes)
-    uncreditedBytes = 0
-    guard phase == .reading else {
-      // An answer has gone already. A client that sends on regardless is cut off in the end.
-      if receivedBytes > 2 * worker.limits.requestBodyBytes { client?.abort(self) }
-      return
-    }
-    if isOverBudget {
-      refuse(.overloaded)
-      releaseRequest()
-    } else if receivedBytes > worker.limits.requestBodyBytes {
-      refuse(.bodyTooLarge(limit: worker.limits.requestBodyBytes))
-    } else if let bodyFault {
-      refuse(.body(bodyFault))
-    }
-  }
-
-  /// - Returns: whether the process's budget allows for so many bytes more
-  private func reserve(_ count: Int) -> Bool {
-    heldBytes += count
-    guard heldBytes > Self.usualBytes else { return true }
-    let wanted = heldBytes - reservedBytes
-    guard worker.heldRequests.take(wanted) else { return false }
-    reservedBytes += wanted
-    return true
-  }
-
-  /// Nobody needs the request any more.
-  func releaseRequest() {
-    body.release()
-    forwardedBody.release()
-    forwardedOffset = 0
-    if reservedBytes > 0 { worker.heldRequests.give(reservedBytes) }
-    reservedBytes = 0
-    heldBytes = 0
-  }
-
-  override func requestEndReceived() {
-    guard phase == .reading, let bodyReader else { return }
-    worker.counters.add(.requestBytes, UInt64(receivedBytes))
-    if id.low % Self.measuredExchanges == 0 { added.measure(from: worker.loop.now) }
-    if case .invalid(let fault) = bodyReader.pointee.finish() { return refuse(.body(fault)) }
-    chooseRoute(bodyReader)
-  }
-
-  private func chooseRoute(_ bodyReader: UnsafeMutablePointer<RequestBodyReader>) {
-    guard let policy, let caller else { return refuse(.badRequest) }
-    let decision = bodyReader.pointee.withModel { policy.models.route($0, dialect) }
-    switch decision {
-    case .offers(let range):
-      let permit = Permit(caller: caller)
-      route = Route(permit: permit, offers: range)
-      attempt()
-    case .otherDialect: bodyReader.pointee.withModel { refuse(.modelInOtherDialect($0)) }
-    case .unknownModel: bodyReader.pointee.withModel { refuse(.modelNotFound($0)) }
-    }
-  }
-
   // MARK: The client's end
 
   override func clientClosed() {
@@ -279,6 +205,10 @@ final class Exchange: RelayedStream {
 
   // MARK: What the transport reports, told on to the stage it belongs to
 
+  override func requestBodyReceived(_ bytes: UnsafeRawBufferPointer) { readRequestBody(bytes) }
+  override func requestBodyProgressed() { takeRequestBody() }
+  override func requestEndReceived() { takeRequestEnd() }
+  override func requestSent(_ count: Int) { noteRequestSent(count) }
   override func upstreamStarted(on session: any UpstreamSide) { noteStarted() }
   override func upstreamHeadReceived(status: Int, endsAnswer: Bool) { takeAnswerHead(status: status) }
   override func upstreamInformationReceived(status: Int) { passInformationOn(status: status) }
@@ -313,7 +243,14 @@ final class Exchange: RelayedStream {
     case .reading:
       if now - lastProgress > limits.bodyGapMicroseconds { refuse(.requestTimeout) }
     case .attempting:
-      if now - lastProgress > limits.firstByteMicroseconds { timeOut(.upstreamTimeout) }
+      // Of a streamed request it may be the client's turn.
+      if !requestEnded, unsentCount == 0, reachedUpstream {
+        guard now - lastProgress > limits.bodyGapMicroseconds else { return }
+        letGoOfUpstream()
+        refuse(.requestTimeout)
+      } else if now - lastProgress > limits.firstByteMicroseconds {
+        timeOut(.upstreamTimeout)
+      }
     case .answering:
       if !pace.isEnough(worker.slowReader, now: now) {
         client?.abortSlowReader(self)

@@ -8,11 +8,11 @@ package enum ForwardedHeaders {
   /// The head for an upstream.
   /// - Parameters:
   ///   - query: from the question mark on, or empty
-  ///   - bodyCount: bytes of the body as the upstream will get it
+  ///   - bodyCount: bytes of the body as the upstream will get it; nil where that is not known yet
   static func writeRequest(
     _ request: borrowing HeaderBlock, to upstream: UpstreamEntry, path: StaticString,
     query: UnsafeRawBufferPointer,
-    bodyCount: Int, into head: borrowing HeaderBlock
+    bodyCount: Int?, into head: borrowing HeaderBlock
   ) {
     head.removeAll()
     head.append(.method, ":method", "POST")
@@ -28,7 +28,7 @@ package enum ForwardedHeaders {
       index += 1
     }
     head.append(.acceptEncoding, "accept-encoding", "identity")
-    head.append(.contentLength, "content-length", number: bodyCount)
+    if let bodyCount { head.append(.contentLength, "content-length", number: bodyCount) }
     appendCredential(upstream, into: head)
   }
 
@@ -50,12 +50,19 @@ package enum ForwardedHeaders {
     }
   }
 
-  /// Trailers that go on to the client: none that frames, routes or authenticates (RFC 9110, section 6.5.1).
+  /// Trailers that go on: none that frames, routes or authenticates (RFC 9110, section 6.5.1).
   static func appendTrailers(_ trailers: borrowing HeaderBlock, into block: borrowing HeaderBlock) {
     for index in 0..<trailers.count where trailers[index].name == .other {
       guard trailers.nameBytes(index).first != UInt8(ascii: ":") else { continue }
       block.append(.other, trailers.nameBytes(index), trailers.valueBytes(index))
     }
+  }
+
+  /// Leaves the trailers in the block that go on, to a client or to an upstream.
+  static func removeForbidden(trailers: borrowing HeaderBlock) {
+    let allowed = HeaderBlock()
+    appendTrailers(trailers, into: allowed)
+    trailers.exchange(with: allowed)
   }
 
   private static func mayPass(request name: HeaderName) -> Bool {

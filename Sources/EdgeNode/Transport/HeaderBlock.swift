@@ -229,6 +229,13 @@ package struct HeaderBlock: ~Copyable {
     state.pointee.used = 0
   }
 
+  /// The two blocks change places.
+  package func exchange(with other: borrowing HeaderBlock) {
+    let mine = state.pointee
+    state.pointee = other.state.pointee
+    other.state.pointee = mine
+  }
+
   /// Gives the memory back, cleansed; the block is empty and usable afterwards.
   package func release() {
     giveMemoryBack()

@@ -4,9 +4,10 @@
 import CLinux
 
 class RelayedStream {
-  /// The states of all blocks and queues, in one block of memory: five of heads, then three of queues.
+  /// The states of all blocks and queues, in one block of memory: six of heads, then three of queues.
   private let storage: UnsafeMutableRawPointer
-  private static let headBytes = 5 * MemoryLayout<HeaderBlock.State>.stride
+  private static let heads = 6
+  private static let headBytes = heads * MemoryLayout<HeaderBlock.State>.stride
   private static let storageBytes = headBytes + 3 * MemoryLayout<ByteQueue.State>.stride
 
   // The client's side.
@@ -48,9 +49,17 @@ class RelayedStream {
   final var upstreamStreamID: Int32 = 0
   /// The head for the upstream.
   final let forwarded: HeaderBlock
-  /// The body for the upstream, whole; sent from `forwardedOffset` on.
+  /// The body for the upstream. A whole one is kept to be sent again: it is sent from `forwardedOffset` on. Of one that
+  /// is streamed the bytes are given up as they are sent.
   final let forwardedBody: ByteQueue
   final var forwardedOffset = 0
+  final var isStreamedUp = false
+  /// Nothing follows what is in `forwardedBody`.
+  final var forwardedEnded = true
+  /// The upstream's session has found `forwardedBody` empty and waits for `wake`.
+  final var upstreamWaits = false
+  /// The client's trailers, sent behind the body when there are any by then; unchanged from then on.
+  final let requestTrailers: HeaderBlock
   /// The upstream's head as it came.
   final let upstreamHead: HeaderBlock
   /// The answer's final head is complete: fields that come later are trailers.
@@ -60,13 +69,14 @@ class RelayedStream {
 
   init() {
     storage = takeFromPool(Self.storageBytes)
-    let heads = storage.bindMemory(to: HeaderBlock.State.self, capacity: 5)
+    let heads = storage.bindMemory(to: HeaderBlock.State.self, capacity: Self.heads)
     let queues = (storage + Self.headBytes).bindMemory(to: ByteQueue.State.self, capacity: 3)
     request = HeaderBlock(at: heads)
     answer = HeaderBlock(at: heads + 1)
     forwarded = HeaderBlock(at: heads + 2)
     upstreamHead = HeaderBlock(at: heads + 3)
     answerTrailers = HeaderBlock(at: heads + 4)
+    requestTrailers = HeaderBlock(at: heads + 5)
     answerBody = ByteQueue(at: queues)
     body = ByteQueue(at: queues + 1)
     forwardedBody = ByteQueue(at: queues + 2)
@@ -78,10 +88,32 @@ class RelayedStream {
     forwarded.release()
     upstreamHead.release()
     answerTrailers.release()
+    requestTrailers.release()
     answerBody.release()
     body.release()
     forwardedBody.release()
     strait_pool_give_sized(storage, Self.storageBytes)
+  }
+
+  // MARK: For the upstream's session
+
+  final var unsentCount: Int { forwardedBody.count &- forwardedOffset }
+  /// The upstream has been sent all of the body.
+  final var requestIsSent: Bool { forwardedEnded && unsentCount == 0 }
+
+  /// Bytes of the body that have not been sent; `sent` follows.
+  final var unsent: UnsafeRawBufferPointer {
+    guard unsentCount > 0 else { return UnsafeRawBufferPointer(start: nil, count: 0) }
+    return UnsafeRawBufferPointer(rebasing: forwardedBody.readable[forwardedOffset...])
+  }
+
+  final func sent(_ count: Int) {
+    guard isStreamedUp else {
+      forwardedOffset &+= count
+      return
+    }
+    forwardedBody.consume(count)
+    requestSent(count)
   }
 
   // MARK: What the client's session reports
@@ -105,6 +137,8 @@ class RelayedStream {
 
   /// The request has the upstream's connection; from here on it may have been acted upon.
   func upstreamStarted(on session: any UpstreamSide) { preconditionFailure("overridden") }
+  /// The upstream's session has sent bytes of a body that is streamed.
+  func requestSent(_ count: Int) { preconditionFailure("overridden") }
   /// An informational head (1xx, but 101) is in `upstreamHead`, which is cleared afterwards.
   func upstreamInformationReceived(status: Int) {}
   func upstreamHeadReceived(status: Int, endsAnswer: Bool) { preconditionFailure("overridden") }
@@ -147,8 +181,6 @@ protocol ClientSide: AnyObject {
   func abort(_ stream: RelayedStream)
   /// As `abort`, for a client that does not take its answer.
   func abortSlowReader(_ stream: RelayedStream)
-  /// The answer is whole although the request is not: the client need not send the rest.
-  func stopRequest(_ stream: RelayedStream)
   /// The relay has taken `count` bytes of the request's body: the client may send as many more.
   func credit(_ stream: RelayedStream, _ count: Int)
   var clientProtocol: ClientProtocolVersion { get }
@@ -166,6 +198,8 @@ class ConnectionMemory {
 
 /// What a relay asks of the session that holds the upstream's stream.
 protocol UpstreamSide: AnyObject {
+  /// There are new bytes in `stream.forwardedBody`, or `stream.forwardedEnded` was set.
+  func wake(_ stream: RelayedStream)
   /// The relay has passed on `count` bytes of the answer: the upstream may send as many more.
   func credit(_ stream: RelayedStream, _ count: Int)
   /// The relay wants no more of the answer. No event follows.

@@ -72,14 +72,16 @@ final class UpstreamPool: ConnectionOwner {
   // MARK: For the relay
 
   /// Starts the stream's request on a connection, now or when there is one.
-  /// - Parameter fresh: only on a connection that has not served before
-  func start(_ stream: RelayedStream, fresh: Bool = false) {
+  /// - Parameters:
+  ///   - fresh: only on a connection that has not served before
+  ///   - canBeSentAgain: whether it may go where it can get lost, because an HTTP/1.1 upstream closes an idle connection
+  func start(_ stream: RelayedStream, fresh: Bool, canBeSentAgain: Bool) {
     if !fresh {
       if let session = multiplexed.last(where: { $0.room > 0 }) {
         session.start(stream)
         return
       }
-      while let session = idle.popLast() {
+      while canBeSentAgain, let session = idle.popLast() {
         guard session.isReusable else { continue }
         session.start(stream)
         return
@@ -89,7 +91,7 @@ final class UpstreamPool: ConnectionOwner {
       stream.upstreamFailed(.poolFull)
       return
     }
-    if fresh { waitingForFresh.append(stream) } else { waiting.append(stream) }
+    if fresh || !canBeSentAgain { waitingForFresh.append(stream) } else { waiting.append(stream) }
     connectIfNeeded()
   }
 
@@ -149,6 +151,11 @@ final class UpstreamPool: ConnectionOwner {
       if addresses.isEmpty { return }
     }
     // One connection for each that waits where each needs its own; else one for as many as may share it.
+    if !waitingForFresh.isEmpty, connections.count >= limits.connections, !idle.isEmpty {
+      // One that has served makes room.
+      idle.removeFirst().retire()
+      return
+    }
     let wanted = choice == .http1 ? waitingCount : (waitingCount + 99) / 100
     while connecting < wanted, connections.count < limits.connections {
       guard connect() else { return }

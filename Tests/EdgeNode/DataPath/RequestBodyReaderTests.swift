@@ -21,7 +21,11 @@ func read(
   _ parts: [[UInt8]], endpoint: Endpoint = .chatCompletions, upstreamModel: String? = nil
 ) -> RequestVerdict {
   var reader = RequestBodyReader(endpoint: endpoint)
-  for part in parts { withBytes(part) { _ = reader.consume($0) } }
+  var streamed = StreamedEdits(upstreamModel: upstreamModel)
+  for part in parts {
+    withBytes(part) { _ = reader.consume($0) }
+    streamed.take(part, reader, upTo: reader.settledLength)
+  }
   var verdict = RequestVerdict()
   if case .invalid(let fault) = reader.finish() {
     verdict.fault = fault.reason.description
@@ -43,7 +47,36 @@ func read(
     }
   }
   verdict.forwarded = text(of: out)
+  streamed.take([], reader, upTo: reader.length)
+  #expect(streamed.text == verdict.forwarded, "passed on as it comes, it is the same")
   return verdict
+}
+
+/// The edited body as it would be passed on while it comes.
+struct StreamedEdits: ~Copyable {
+  let upstreamModel: String?
+  private let out = ByteQueue()
+  private var held: [UInt8] = []
+  private var position = 0
+
+  init(upstreamModel: String?) {
+    self.upstreamModel = upstreamModel
+  }
+
+  var text: String { String(decoding: out.readable, as: UTF8.self) }
+
+  mutating func take(_ part: [UInt8], _ reader: RequestBodyReader, upTo settled: Int) {
+    held += part
+    guard settled > position else { return }
+    let end = withBytes(held) { bytes in
+      withBytes(upstreamModel ?? "") { model in
+        reader.edits(mapsModel: upstreamModel != nil).write(
+          bytes, from: position, to: settled, upstreamModel: model, into: out)
+      }
+    }
+    held.removeFirst(end - position)
+    position = end
+  }
 }
 
 func read(_ body: String, endpoint: Endpoint = .chatCompletions, upstreamModel: String? = nil)

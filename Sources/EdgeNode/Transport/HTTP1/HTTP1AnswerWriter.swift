@@ -5,9 +5,6 @@ struct HTTP1AnswerWriter: ~Copyable {
     case none, length, chunked, untilClose
   }
 
-  /// Bytes of a chunk's frame: eight digits, two line ends, and the last chunk.
-  private static let chunkOverhead = 8 + 2 + 2 + 5
-
   private let output = ByteQueue()
   private var body = Body.none
   private var headIsWritten = false
@@ -66,7 +63,7 @@ struct HTTP1AnswerWriter: ~Copyable {
     output.append(" ")
     output.append(reasonPhrase(status))
     output.append("\r\n")
-    appendFields(head)
+    head.writeLines(to: output)
     if body == .chunked { output.append("transfer-encoding: chunked\r\n") }
     if ends, !hasLength, !isHead, status != 204, status != 304 { output.append("content-length: 0\r\n") }
     if !keepsAlive {
@@ -85,21 +82,8 @@ struct HTTP1AnswerWriter: ~Copyable {
     output.append(" ")
     output.append(reasonPhrase(status))
     output.append("\r\n")
-    appendFields(head)
+    head.writeLines(to: output)
     output.append("\r\n")
-  }
-
-  private mutating func appendFields(_ head: borrowing HeaderBlock) {
-    var index = 0
-    while index < head.count {
-      if head[index].name != .status {
-        output.append(head.nameBytes(index))
-        output.append(": ")
-        output.append(head.valueBytes(index))
-        output.append("\r\n")
-      }
-      index += 1
-    }
   }
 
   /// Fills `space` with what is ready of the head and of the stream's body.
@@ -115,28 +99,24 @@ struct HTTP1AnswerWriter: ~Copyable {
       finishBodiless(stream)
       return used
     }
-    let room = space.count - used - Self.chunkOverhead
+    let room = space.count - used - HTTP1Chunk.overhead
     let count = min(stream.answerBody.count, room)
     let isLast = stream.answerEnded && count == stream.answerBody.count
     guard count > 0 || isLast else { return used }
     if isLast { stream.answerFinishing() }
-    if body == .chunked, count > 0 { used += Self.writeChunkSize(count, base + used) }
+    if body == .chunked, count > 0 { used += HTTP1Chunk.writeSize(count, base + used) }
     if count > 0, let bytes = stream.answerBody.readable.baseAddress {
       (base + used).copyMemory(from: bytes, byteCount: count)
       used += count
       stream.answerBody.consume(count)
     }
     if body == .chunked {
-      if count > 0 { used += Self.write("\r\n", base + used) }
-      if isLast { used += Self.write(stream.answerTrailers.count > 0 ? "0\r\n" : "0\r\n\r\n", base + used) }
-    }
-    if isLast {
-      isAnswerDone = true
-      if body == .chunked, stream.answerTrailers.count > 0 {
-        appendFields(stream.answerTrailers)
-        output.append("\r\n")
+      if count > 0 { used += HTTP1Chunk.writeLineEnd(base + used) }
+      if isLast {
+        used += HTTP1Chunk.writeEnd(base + used, trailers: stream.answerTrailers, output: output)
       }
     }
+    if isLast { isAnswerDone = true }
     if count > 0 { stream.answerTaken(count) }
     return used
   }
@@ -157,22 +137,6 @@ struct HTTP1AnswerWriter: ~Copyable {
     headIsWritten = false
     isAnswerDone = false
     body = .none
-  }
-
-  private static func write(_ text: StaticString, _ space: UnsafeMutableRawPointer) -> Int {
-    space.copyMemory(from: text.utf8Start, byteCount: text.utf8CodeUnitCount)
-    return text.utf8CodeUnitCount
-  }
-
-  private static func writeChunkSize(_ count: Int, _ space: UnsafeMutableRawPointer) -> Int {
-    var digits = 1
-    while count >> (4 * digits) != 0 { digits += 1 }
-    for index in 0..<digits {
-      let value = UInt8(truncatingIfNeeded: count >> (4 * (digits - 1 - index)) & 15)
-      let character = value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
-      space.storeBytes(of: character, toByteOffset: index, as: UInt8.self)
-    }
-    return digits + write("\r\n", space + digits)
   }
 }
 

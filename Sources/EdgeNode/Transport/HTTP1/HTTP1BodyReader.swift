@@ -26,21 +26,37 @@ enum HTTP1BodyReader {
     if case .done = self { true } else { false }
   }
 
-  var isChunked: Bool {
+  private var isChunked: Bool {
     if case .chunked = self { true } else { false }
   }
 
   /// The last chunk has come, and trailers may.
-  var isBehindChunks: Bool {
+  private var isBehindChunks: Bool {
     if case .chunked(let decoder) = self { decoder.isInTrailers } else { false }
   }
+
+  /// A chunk's line end, the last chunk's size line and the last line: no trailers between them.
+  private static let bareEndBytes = 7
 
   var endsWithConnection: Bool {
     if case .untilClose = self { true } else { false }
   }
 
   /// Reads on from `position`, which moves past what was read.
-  mutating func next(_ bytes: UnsafeRawBufferPointer, _ position: inout Int) -> Step {
+  /// - Parameter trailers: gets the lines of the trailer section as they come, for `HTTP1Head.copyTrailers`
+  mutating func next(
+    _ bytes: UnsafeRawBufferPointer, _ position: inout Int, trailers: borrowing ByteQueue
+  ) -> Step {
+    guard isChunked else { return next(bytes, &position) }
+    let start = position
+    let step = next(bytes, &position)
+    if isDone ? position - start > Self.bareEndBytes : isBehindChunks {
+      trailers.append(UnsafeRawBufferPointer(rebasing: bytes[start..<position]))
+    }
+    return step
+  }
+
+  private mutating func next(_ bytes: UnsafeRawBufferPointer, _ position: inout Int) -> Step {
     let start = position
     switch self {
     case .done: return .end

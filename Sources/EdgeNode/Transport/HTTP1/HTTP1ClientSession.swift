@@ -5,8 +5,6 @@ import StraitProtocol
 final class HTTP1ClientSession: Session, UpstreamSide {
   /// Bytes of an answer that the relay has not passed on before reading stops.
   private static let answerWindow = 64 * 1024
-  /// A chunk's line end, the last chunk's size line and the last line: no trailers between them.
-  private static let bareEndBytes = 7
 
   let connection: Connection
   private(set) var idleSince: Int64
@@ -24,6 +22,14 @@ final class HTTP1ClientSession: Session, UpstreamSide {
   private var bytesOfAnswer = 0
   private var uncredited = 0
   private var isRetired = false
+  private var requestBody = RequestBody.length
+
+  /// How the request's body goes out.
+  private enum RequestBody {
+    case length, chunked
+    /// The last chunk is in `output`.
+    case lastChunkWritten
+  }
 
   /// - Parameter becameIdle: the connection can take another exchange
   init(connection: Connection, becameIdle: @escaping (HTTP1ClientSession) -> Void) {
@@ -42,6 +48,7 @@ final class HTTP1ClientSession: Session, UpstreamSide {
     stream.upstreamEnded = false
     bytesOfAnswer = 0
     uncredited = 0
+    requestBody = stream.forwarded.index(of: .contentLength) == nil ? .chunked : .length
     writeHead(stream.forwarded)
     connection.needsFlush()
     stream.upstreamStarted(on: self)
@@ -62,17 +69,8 @@ final class HTTP1ClientSession: Session, UpstreamSide {
       output.append(authority)
       output.append("\r\n")
     }
-    var index = 0
-    while index < head.count {
-      let name = head[index].name
-      if name != .method, name != .path, name != .authority, name != .scheme {
-        output.append(head.nameBytes(index))
-        output.append(": ")
-        output.append(head.valueBytes(index))
-        output.append("\r\n")
-      }
-      index += 1
-    }
+    head.writeLines(to: output)
+    if requestBody == .chunked { output.append("transfer-encoding: chunked\r\n") }
     output.append("\r\n")
   }
 
@@ -84,11 +82,33 @@ final class HTTP1ClientSession: Session, UpstreamSide {
       output.consume(used)
     }
     guard let stream else { return used }
-    let count = min(stream.forwardedBody.count - stream.forwardedOffset, space.count - used)
-    if count > 0, let bytes = stream.forwardedBody.readable.baseAddress {
-      (base + used).copyMemory(from: bytes + stream.forwardedOffset, byteCount: count)
-      stream.forwardedOffset += count
-      used += count
+    let rest = UnsafeMutableRawBufferPointer(start: base + used, count: space.count - used)
+    used += requestBody == .length ? Self.copyBody(stream, into: rest) : writeChunks(stream, into: rest)
+    return used
+  }
+
+  private static func copyBody(_ stream: RelayedStream, into space: UnsafeMutableRawBufferPointer) -> Int {
+    let unsent = stream.unsent
+    let count = min(unsent.count, space.count)
+    guard count > 0 else { return 0 }
+    space.copyMemory(from: UnsafeRawBufferPointer(rebasing: unsent[..<count]))
+    stream.sent(count)
+    return count
+  }
+
+  private func writeChunks(_ stream: RelayedStream, into space: UnsafeMutableRawBufferPointer) -> Int {
+    guard requestBody == .chunked, output.isEmpty, let base = space.baseAddress else { return 0 }
+    let count = min(stream.unsentCount, space.count - HTTP1Chunk.overhead)
+    var used = 0
+    if count > 0 {
+      used += HTTP1Chunk.writeSize(count, base)
+      used += Self.copyBody(
+        stream, into: UnsafeMutableRawBufferPointer(start: base + used, count: count))
+      used += HTTP1Chunk.writeLineEnd(base + used)
+    }
+    if stream.requestIsSent {
+      requestBody = .lastChunkWritten
+      used += HTTP1Chunk.writeEnd(base + used, trailers: stream.requestTrailers, output: output)
     }
     return used
   }
@@ -150,13 +170,7 @@ final class HTTP1ClientSession: Session, UpstreamSide {
   private func readBody(_ bytes: UnsafeRawBufferPointer) {
     var position = 0
     while position < bytes.count, !framing.isDone, let stream {
-      let start = position
-      let isChunked = framing.isChunked
-      let step = framing.next(bytes, &position)
-      if isChunked, framing.isDone ? position - start > Self.bareEndBytes : framing.isBehindChunks {
-        trailers.append(UnsafeRawBufferPointer(rebasing: bytes[start..<position]))
-      }
-      switch step {
+      switch framing.next(bytes, &position, trailers: trailers) {
       case .payload(let range):
         uncredited += range.count
         stream.upstreamBodyReceived(UnsafeRawBufferPointer(rebasing: bytes[range]))
@@ -180,7 +194,7 @@ final class HTTP1ClientSession: Session, UpstreamSide {
   private func end() {
     guard let stream else { return }
     if !trailers.isEmpty { takeTrailers(stream) }
-    let requestIsSent = output.isEmpty && stream.forwardedOffset == stream.forwardedBody.count
+    let requestIsSent = output.isEmpty && stream.requestIsSent && requestBody != .chunked
     self.stream = nil
     stream.upstreamEnded = true
     stream.upstream = nil
@@ -229,6 +243,10 @@ final class HTTP1ClientSession: Session, UpstreamSide {
   }
 
   // MARK: UpstreamSide
+
+  func wake(_ stream: RelayedStream) {
+    connection.needsFlush()
+  }
 
   func credit(_ stream: RelayedStream, _ count: Int) {
     uncredited -= count

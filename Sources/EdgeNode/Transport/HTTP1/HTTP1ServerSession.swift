@@ -26,6 +26,9 @@ final class HTTP1ServerSession: Session, ClientSide {
     case closing
   }
 
+  /// Bytes of a body that the relay has not passed on before reading stops.
+  private static let bodyWindow = 64 * 1024
+
   let connectionMemory: ConnectionMemory
   var clientProtocol: ClientProtocolVersion { .http1 }
 
@@ -44,6 +47,9 @@ final class HTTP1ServerSession: Session, ClientSide {
   private var isHTTP10 = false
   private var isDraining = false
   private var closesAfterAnswer = false
+  private let trailers = ByteQueue()
+  /// Bytes of the body that the relay has not passed on.
+  private var uncredited = 0
   private var discarded = 0
   /// When an answer ended before its request.
   private var answeredAt: Int64 = 0
@@ -158,6 +164,8 @@ final class HTTP1ServerSession: Session, ClientSide {
     keepsAlive = head.keepAlive
     head.copyRequest(bytes, into: stream.request)
     framing = HTTP1BodyReader(head.framing)
+    trailers.release()
+    uncredited = 0
     input.consume(length)
     parser.reset()
     let ends = framing.isDone
@@ -177,9 +185,10 @@ final class HTTP1ServerSession: Session, ClientSide {
     let bytes = input.readable
     var position = 0
     while position < bytes.count, !framing.isDone {
-      switch framing.next(bytes, &position) {
+      switch framing.next(bytes, &position, trailers: trailers) {
       case .payload(let range):
         if let stream {
+          uncredited += range.count
           stream.requestBodyReceived(UnsafeRawBufferPointer(rebasing: bytes[range]))
         } else {
           discarded += range.count
@@ -195,15 +204,23 @@ final class HTTP1ServerSession: Session, ClientSide {
     stream?.requestBodyProgressed()
     guard framing.isDone else {
       if discarded > limits.discardedBytes { close() }
+      if stream != nil, uncredited > Self.bodyWindow { connection.pauseReading() }
       return false
     }
     if let stream {
       phase = .answering
+      takeTrailers(stream)
       stream.requestEndReceived()
     } else {
       requestDiscarded()
     }
     return true
+  }
+
+  private func takeTrailers(_ stream: RelayedStream) {
+    guard !trailers.isEmpty else { return }
+    HTTP1Head.copyTrailers(trailers.readable, into: stream.requestTrailers)
+    trailers.release()
   }
 
   /// The body's framing is broken, so nothing after it can be trusted.
@@ -262,9 +279,10 @@ final class HTTP1ServerSession: Session, ClientSide {
     connection.close(.cut(.slowReader))
   }
 
-  func stopRequest(_ stream: RelayedStream) {}
-
-  func credit(_ stream: RelayedStream, _ count: Int) {}
+  func credit(_ stream: RelayedStream, _ count: Int) {
+    uncredited -= count
+    if phase == .body, uncredited < Self.bodyWindow / 2 { connection.resumeReading() }
+  }
 
   override func produce(into space: UnsafeMutableRawBufferPointer) -> Int {
     let count = writer.produce(stream, into: space)
@@ -278,6 +296,7 @@ final class HTTP1ServerSession: Session, ClientSide {
     if phase == .body, !closesAfterAnswer {
       // The rest of the request is still to come.
       answeredAt = connection.loop.now
+      connection.resumeReading()
       if discarded > limits.discardedBytes { close() }
       return
     }

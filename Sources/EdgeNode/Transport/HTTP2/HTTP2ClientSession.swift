@@ -28,9 +28,10 @@ final class HTTP2ClientSession: HTTP2Session, UpstreamSide {
   func start(_ stream: RelayedStream) {
     stream.upstreamHeadDone = false
     stream.upstreamEnded = false
+    stream.upstreamWaits = false
     let owner = Unmanaged.passUnretained(stream).toOpaque()
     let streamID = stream.forwarded.withNghttp2Fields { fields in
-      if stream.forwardedBody.isEmpty {
+      if stream.requestIsSent, stream.requestTrailers.count == 0 {
         return nghttp2_submit_request(session, nil, fields.baseAddress, fields.count, nil, owner)
       }
       var provider = HTTP2Callbacks.provider(for: stream)
@@ -175,6 +176,14 @@ final class HTTP2ClientSession: HTTP2Session, UpstreamSide {
 
   // MARK: UpstreamSide
 
+  func wake(_ stream: RelayedStream) {
+    if stream.upstreamWaits {
+      stream.upstreamWaits = false
+      nghttp2_session_resume_data(session, stream.upstreamStreamID)
+    }
+    connection.needsFlush()
+  }
+
   func credit(_ stream: RelayedStream, _ count: Int) {
     nghttp2_session_consume_stream(session, stream.upstreamStreamID, count)
     if nghttp2_session_want_write(session) != 0 { connection.needsFlush() }
@@ -188,16 +197,31 @@ final class HTTP2ClientSession: HTTP2Session, UpstreamSide {
   override func bodyAvailable(_ stream: RelayedStream, most: Int) -> (count: Int, ends: Bool)? {
     // The head has been sent: DATA follows it. Given back while it is in the processor's cache.
     if stream.forwarded.count > 0 { stream.forwarded.release() }
-    let waiting = stream.forwardedBody.count - stream.forwardedOffset
+    let waiting = stream.unsentCount
     let count = min(waiting, most)
-    return (count, count == waiting)
+    let ends = stream.forwardedEnded && count == waiting
+    if ends {
+      if hasTrailers(stream) { sendTrailers(stream) }
+    } else if count == 0 {
+      stream.upstreamWaits = true
+      return nil
+    }
+    return (count, ends)
   }
 
   override func copyBody(_ stream: RelayedStream, into space: UnsafeMutableRawPointer, count: Int) {
-    guard count > 0, let bytes = stream.forwardedBody.readable.baseAddress else { return }
-    space.copyMemory(from: bytes + stream.forwardedOffset, byteCount: count)
-    stream.forwardedOffset += count
+    guard count > 0, let bytes = stream.unsent.baseAddress else { return }
+    space.copyMemory(from: bytes, byteCount: count)
+    stream.sent(count)
   }
+
+  private func sendTrailers(_ stream: RelayedStream) {
+    _ = stream.requestTrailers.withNghttp2Fields {
+      nghttp2_submit_trailer(session, stream.upstreamStreamID, $0.baseAddress, $0.count)
+    }
+  }
+
+  override func hasTrailers(_ stream: RelayedStream) -> Bool { stream.requestTrailers.count > 0 }
 
   // MARK: Upkeep
 

@@ -69,7 +69,7 @@ final class HTTP2ServerSession: HTTP2Session, ClientSide {
   override func appendField(
     _ stream: RelayedStream, _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
   ) -> Bool {
-    if stream.requestHeadDone { return true }
+    if stream.requestHeadDone { return appendTrailer(stream, name, value) }
     guard stream.request.count < limits.headerFields,
       stream.request.listSize + name.count + value.count + 32 <= limits.headerListBytes
     else {
@@ -83,6 +83,18 @@ final class HTTP2ServerSession: HTTP2Session, ClientSide {
       return false
     }
     stream.request.append(name, value)
+    return true
+  }
+
+  /// Trailers beyond the limits are left out, as RFC 9110, section 6.5.1, allows.
+  private func appendTrailer(
+    _ stream: RelayedStream, _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
+  ) -> Bool {
+    if stream.requestTrailers.count < limits.headerFields,
+      stream.requestTrailers.listSize + name.count + value.count + 32 <= HTTP1ChunkedDecoder.trailerLimit
+    {
+      stream.requestTrailers.append(name, value)
+    }
     return true
   }
 
@@ -173,11 +185,6 @@ final class HTTP2ServerSession: HTTP2Session, ClientSide {
       receiver.connectionCut(.slowReader)
       reset(stream.clientStreamID, NGHTTP2_ENHANCE_YOUR_CALM)
     }
-  }
-
-  func stopRequest(_ stream: RelayedStream) {
-    // RFC 9113, section 8.1: the answer is whole, and the rest of the request is not wanted.
-    reset(stream.clientStreamID, NGHTTP2_NO_ERROR)
   }
 
   func credit(_ stream: RelayedStream, _ count: Int) {

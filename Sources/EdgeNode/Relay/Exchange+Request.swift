@@ -1,0 +1,166 @@
+// Taking the request in. A body is held until it is whole, so that it can be sent again; a large one is passed on as it
+// comes, no faster than its upstream takes it.
+
+import StraitProtocol
+
+extension Exchange {
+  /// One exchange in so many is timed with a clock of its own.
+  private static let measuredExchanges: UInt64 = 8
+  /// Requests up to this size are not counted against what the process may hold.
+  private static let usualBytes = 4096
+  /// What waits for the upstream of a request that is streamed; the client is not read on while there is more.
+  private static let requestHighWater = 32 * 1024
+
+  // MARK: The body
+
+  func readRequestBody(_ bytes: UnsafeRawBufferPointer) {
+    lastProgress = worker.loop.now
+    receivedBytes += bytes.count
+    uncreditedBytes += bytes.count
+    guard takesRequest, receivedBytes <= worker.limits.requestBodyBytes, bodyFault == nil else { return }
+    // What is beyond the budget is no more than one read: see `takeRequestBody`.
+    if !reserve(bytes.count) { isOverBudget = true }
+    body.append(bytes)
+    if case .invalid(let fault) = bodyReader?.pointee.consume(bytes) { bodyFault = fault }
+  }
+
+  /// Somebody still wants what the client sends.
+  private var takesRequest: Bool {
+    switch phase {
+    case .reading: true
+    case .attempting: isStreamedUp
+    case .answering: isStreamedUp && upstream != nil
+    case .done: false
+    }
+  }
+
+  func takeRequestBody() {
+    guard takesRequest else { return passOver() }
+    if let fault = requestFault {
+      creditClient()
+      return stopRequest(fault)
+    }
+    if isStreamedUp { return passRequestOn() }
+    if bodyReader?.pointee.knowsModel == true, isOverBudget || receivedBytes > worker.limits.replayBodyBytes {
+      isStreamedUp = true
+      return chooseRoute()
+    }
+    // The body is held until it is whole, so the client's window is opened at once; what is held has its own limit.
+    creditClient()
+    guard isOverBudget else { return }
+    refuse(.overloaded)
+    releaseRequest()
+  }
+
+  private var requestFault: EdgeFault? {
+    if receivedBytes > worker.limits.requestBodyBytes {
+      return .bodyTooLarge(limit: worker.limits.requestBodyBytes)
+    }
+    return bodyFault.map { .body($0) }
+  }
+
+  /// An upstream that has been sent a part of the request must not take it for whole.
+  private func stopRequest(_ fault: EdgeFault) {
+    letGoOfUpstream()
+    outcome = .clientError
+    breakOff(fault)
+  }
+
+  /// An answer has gone already. A client that sends on regardless is cut off in the end.
+  private func passOver() {
+    creditClient()
+    if receivedBytes > 2 * worker.limits.requestBodyBytes { client?.abort(self) }
+  }
+
+  func takeRequestEnd() {
+    requestEnded = true
+    guard takesRequest, let bodyReader else { return }
+    worker.counters.add(.requestBytes, UInt64(receivedBytes))
+    if id.low % Self.measuredExchanges == 0 { added.measure(from: worker.loop.now) }
+    if case .invalid(let fault) = bodyReader.pointee.finish() { return stopRequest(.body(fault)) }
+    if requestTrailers.count > 0 { ForwardedHeaders.removeForbidden(trailers: requestTrailers) }
+    if isStreamedUp { passRequestOn() } else { chooseRoute() }
+  }
+
+  private func chooseRoute() {
+    guard let policy, let caller, let bodyReader else { return refuse(.badRequest) }
+    let decision = bodyReader.pointee.withModel { policy.models.route($0, dialect) }
+    switch decision {
+    case .offers(let range):
+      let permit = Permit(caller: caller)
+      route = Route(permit: permit, offers: range)
+      attempt()
+    case .otherDialect: bodyReader.pointee.withModel { refuse(.modelInOtherDialect($0)) }
+    case .unknownModel: bodyReader.pointee.withModel { refuse(.modelNotFound($0)) }
+    }
+  }
+
+  // MARK: Passing it on as it comes
+
+  /// Moves what may go on to where the upstream's session takes it, a little at a time.
+  func passRequestOn() {
+    guard isStreamedUp, reachedUpstream, let upstream, let offer, let bodyReader else { return }
+    let settled = requestEnded ? bodyReader.pointee.length : bodyReader.pointee.settledLength
+    let room = Self.requestHighWater - forwardedBody.count
+    if room > 0, settled > passedOnBytes {
+      let edits = bodyReader.pointee.edits(mapsModel: !offer.upstreamModel.isEmpty)
+      let end = offer.upstreamModel.withUnsafeBytes { model in
+        edits.write(
+          body.readable, from: passedOnBytes, to: min(settled, passedOnBytes + room), upstreamModel: model,
+          into: forwardedBody)
+      }
+      body.consume(end - passedOnBytes)
+      unreserve(end - passedOnBytes)
+      passedOnBytes = end
+      if body.isEmpty { body.release() }
+    }
+    forwardedEnded = requestEnded && body.isEmpty
+    upstream.wake(self)
+    guard forwardedBody.count + settled - passedOnBytes < Self.requestHighWater else { return }
+    creditClient()
+    // What cannot go on yet is held as a whole body is, within the same budget.
+    if isOverBudget, bodyReader.pointee.length - settled > Self.requestHighWater { stopRequest(.overloaded) }
+  }
+
+  func noteRequestSent(_ count: Int) {
+    lastProgress = worker.loop.now
+    guard phase == .attempting || phase == .answering else { return }
+    if forwardedBody.count < Self.requestHighWater / 2 { passRequestOn() }
+  }
+
+  private func creditClient() {
+    guard uncreditedBytes > 0 else { return }
+    client?.credit(self, uncreditedBytes)
+    uncreditedBytes = 0
+  }
+
+  // MARK: What is held
+
+  /// - Returns: whether the process's budget allows for so many bytes more
+  func reserve(_ count: Int) -> Bool {
+    heldBytes += count
+    guard heldBytes > Self.usualBytes else { return true }
+    let wanted = heldBytes - reservedBytes
+    guard worker.heldRequests.take(wanted) else { return false }
+    reservedBytes += wanted
+    return true
+  }
+
+  private func unreserve(_ count: Int) {
+    heldBytes -= count
+    guard reservedBytes > heldBytes else { return }
+    worker.heldRequests.give(reservedBytes - heldBytes)
+    reservedBytes = heldBytes
+  }
+
+  /// Nobody needs the request any more.
+  func releaseRequest() {
+    body.release()
+    forwardedBody.release()
+    forwardedOffset = 0
+    if reservedBytes > 0 { worker.heldRequests.give(reservedBytes) }
+    reservedBytes = 0
+    heldBytes = 0
+    creditClient()
+  }
+}
