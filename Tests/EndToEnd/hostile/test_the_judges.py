@@ -1,11 +1,13 @@
 """The suite's own judges can fail."""
 
+import concurrent.futures
 import dataclasses
 
 import pytest
 
 from . import frames
 from .checks import assert_bounded, assert_held
+from .hoards import together
 from .siege import MEMORY_LIMIT_BYTES, Outcome, Report
 from .victims import _Group
 
@@ -33,6 +35,20 @@ def test_a_good_report_passes():
 def test_whatever_is_wrong_is_noticed(change, words):
     with pytest.raises(AssertionError, match=words):
         assert_held(dataclasses.replace(GOOD, **change), "glitches")
+
+
+def test_hoards_are_measured_while_all_are_held():
+    holding, at_the_height = [], []
+
+    def hoard(number, _, keep):
+        holding.append(number)
+        keep()
+        holding.remove(number)
+
+    attack = together(hoard, 5, lambda: at_the_height.append(len(holding)))
+    with concurrent.futures.ThreadPoolExecutor(5) as pool:
+        list(pool.map(attack, range(5), range(5)))
+    assert (at_the_height, holding) == ([5], [])
 
 
 def victim(*events: str, ended=True, status=200) -> _Group:

@@ -5,9 +5,15 @@ import contextlib
 import pathlib
 import ssl
 import threading
+from collections.abc import Callable
 
 from . import http1, http2, scripts
 from .exchange import ClientGone, Exchange, Script
+
+
+REST_SECONDS, REST_TURNS = 0.25, 4
+# Ends a wait that has become hopeless.
+PATIENCE_SECONDS = 120
 
 
 class ScriptedUpstream:
@@ -54,11 +60,25 @@ class ScriptedUpstream:
     def last(self) -> Exchange:
         return self.exchanges[-1]
 
+    def until_at_rest(self, concerns: Callable[[Exchange], bool]) -> None:
+        """Until nothing more comes of the exchanges concerned and nothing more is taken of their answers. The loop itself
+        looks again and again: however busy it is, everything there is to do has had its turn in between."""
+        self._call(self._rest(concerns), PATIENCE_SECONDS)
+
     def url(self, way: str) -> str:
         scheme = "https" if way.endswith("_tls") else "http"
         return f"{scheme}://127.0.0.1:{self.addresses[way]}"
 
     # MARK: inside the loop
+
+    async def _rest(self, concerns) -> None:
+        before, turns = None, 0
+        while turns < REST_TURNS:
+            await asyncio.sleep(REST_SECONDS)
+            sent = [exchange.sent for exchange in self.exchanges if concerns(exchange)]
+            now = len(sent), sum(sent)
+            turns = turns + 1 if now == before else 0
+            before = now
 
     async def _listen(self) -> dict[str, int]:
         ways = {
@@ -108,5 +128,5 @@ class ScriptedUpstream:
         for writer in list(self._connections):
             writer.transport.abort()
 
-    def _call(self, coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
+    def _call(self, coroutine, seconds=30):
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(seconds)
