@@ -5,6 +5,7 @@ on standard output, a line of JSON now and then.
 usage: attackers.py HOST PORT CA_FILE KEY GROUP NUMBER ATTACKERS      NUMBER: of the attack in the group, or `all`
 """
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -17,13 +18,36 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "EndToEnd"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "infra"))
 
-from hostile import blocks, floods, handshakes, malformed, readers  # noqa: E402
+from hostile import blocks, floods, handshakes, hoards, malformed, readers  # noqa: E402
 from hostile.connection import Target  # noqa: E402
+from hostile.siege import Outcome  # noqa: E402
 
 SOURCE = "127.0.3.1"
 PAUSE_SECONDS = 0.02
 """Between two attacks of one attacker: an address may open so many connections a second and no more."""
 TELLING_SECONDS = 0.2
+HOLDING_SECONDS = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Kept:
+    """A hoard that is given up after a while."""
+
+    hoard: object
+
+    @property
+    def name(self) -> str:
+        return self.hoard.name
+
+    def __call__(self, target: Target, source: str) -> Outcome:
+        return self.hoard(target, source, lambda: time.sleep(HOLDING_SECONDS))
+
+
+# How large the answers are is the upstream's affair: megabytes here.
+ANSWER_HOARDS = [
+    hoards.AnswerHoard("large answers without a window", answer_bytes=0),
+    hoards.AnswerHoard("large answers that nobody reads", answer_bytes=0, reads=False),
+]
 ATTACKS = {
     "rapid resets": floods.RAPID_RESETS,
     "provoked resets": floods.PROVOKED_RESETS,
@@ -36,6 +60,8 @@ ATTACKS = {
     "half-open handshakes": handshakes.HALF_OPEN,
     "no handshakes": handshakes.GARBAGE,
     "malformed": malformed.MALFORMED,
+    "hoards": [Kept(hoard) for hoard in (*hoards.HEADER_HOARDS, *hoards.BODY_HOARDS, *ANSWER_HOARDS)],
+    "requests after a GOAWAY": [malformed.AFTER_OWN_GOAWAY, malformed.AFTER_EDGES_GOAWAY],
 }
 IN_TURN = {"no handshakes", "malformed"}
 """Groups of many that end at once: one attack, in which each connection is the next of them."""

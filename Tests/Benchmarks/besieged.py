@@ -21,6 +21,7 @@ sys.path.insert(0, str(HERE.parents[1] / "infra"))
 import report  # noqa: E402
 from attackers import ATTACKS, IN_TURN  # noqa: E402
 from devfleet.workplace import FleetError, python_of  # noqa: E402
+from rig.edge import OF_PRODUCTION  # noqa: E402
 from rig.stage import LOAD_CORE, Stage  # noqa: E402
 from rows.row import STRAIT, median  # noqa: E402
 
@@ -37,7 +38,7 @@ def main() -> int:
     if options.list:
         print("\n".join(title(*attack) for attack in attacks))
         return 0
-    with Stage(limits={}) as stage:
+    with Stage(limits=OF_PRODUCTION) as stage:
         lines = [measured(stage, group, number, options) for group, number in attacks]
     print("\n".join([*HEAD, *lines]))
     if options.write:

@@ -2,23 +2,22 @@
 so that it takes no part in the runs; the edge does its whole work all the same and keeps its usage records."""
 
 import pathlib
-import subprocess
 import urllib.request
 
 from devfleet.catalogue import Offer, Upstream
 from devfleet.fleet import Fleet
-from devfleet.workplace import program, write_private, yaml
 
 from . import account
 
 REGION = "us-east"
-LIMITS = {
+OF_LOADS = {
     "connections": 20_000,
     "connections_per_address": 20_000,
     "new_connections_per_address_per_second": 100_000,
 }
-"""All of the load comes from one address."""
-
+"""Limits for loads that come from one address."""
+OF_PRODUCTION = {"connections_per_address": 128, "new_connections_per_address_per_second": 50}
+"""The defaults of those limits that a development fleet's edges are without."""
 
 MODELS = {
     "bench": "bench",
@@ -39,13 +38,12 @@ class MeasuredEdge:
         core: int,
         *,
         keeps_control_plane=False,
-        limits: dict | None = None,
+        limits: dict = OF_LOADS,
     ):
-        self._limits = LIMITS if limits is None else limits
         self._keeps_control_plane = keeps_control_plane
         self._core, self._upstream_url = core, upstream_url
-        self._settings = {"workers": 1}
-        self.fleet = Fleet(folder, regions=(REGION,), edge_settings={REGION: self._settings})
+        settings = {"workers": 1, "limits": limits}
+        self.fleet = Fleet(folder, regions=(REGION,), edge_settings={REGION: settings})
         self._edge = self.fleet.edges[REGION]
         self.key = ""
 
@@ -81,8 +79,6 @@ class MeasuredEdge:
         )
         fleet.catalogue.ensure_team("bench")
         self.key = fleet.catalogue.ensure_key("bench", fleet.folder / "bench-key.txt")
-        if known := self._known_limits():
-            self._settings["limits"] = known
         fleet.start_edges()
         fleet.wait_for_configuration(self.key, set(MODELS))
         if not self._keeps_control_plane:
@@ -106,16 +102,3 @@ class MeasuredEdge:
                 line.rsplit(" ", 1) for line in answer.read().decode().splitlines() if line[:1] != "#"
             )
         return int(float(values["strait_edge_spooled_records"]))
-
-    def _known_limits(self) -> dict:
-        """Those that the program at hand knows."""
-        known = {}
-        for name, value in self._limits.items():
-            self._settings["limits"] = {**known, name: value}
-            file = self._edge.folder / "check.yaml"
-            write_private(file, yaml(self._edge.configuration()))
-            check = [program("edge-node"), "--config", file, "--check"]
-            if subprocess.run(check, capture_output=True).returncode == 0:
-                known[name] = value
-        self._settings.pop("limits", None)
-        return known
