@@ -83,12 +83,12 @@ def answer(client: H2Client, status: int) -> tuple | None:
 
 
 def hold(world, edge):
-    """A client that sends most of a body and then nothing."""
+    """A client that sends most of a body and then nothing. Without a model the body can go nowhere: it is held."""
     client = connect(world, edge)
     head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: edge\r\nContent-Length: {BODY + 1}\r\n"
     client.sendall(head.encode() + f"Authorization: Bearer {world.key}\r\n\r\n".encode())
     try:
-        client.sendall(b'{"model":"scripted","x":"' + b"x" * (BODY - 25))
+        client.sendall(b'{"x":"' + b"x" * (BODY - 6))
     except OSError:
         pass  # It was reset before it had sent all.
     return client

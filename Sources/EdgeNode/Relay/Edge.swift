@@ -54,7 +54,8 @@ package final class Edge: Sendable {
     let sockets = try ListeningSockets(address: settings.listen, count: handles.count)
     let shared = SharedParts(
       sockets: sockets, accessLog: accessLog, resolver: try Resolver(), gate: gate, overload: overload,
-      heldRequests: HeldRequests(limit: settings.limits.heldBodyBytes))
+      heldRequests: HeldBytes(limit: settings.limits.heldBodyBytes),
+      heldAnswers: HeldBytes(limit: settings.limits.heldAnswerBytes))
     let admin = adminFacts
     let tables = state.withLock { $0.tables }
     for (index, handle) in handles.enumerated() {

@@ -5,6 +5,8 @@ import StraitProtocol
 extension Exchange {
   /// The upstream is not read on while more than this waits for the client.
   private static let answerHighWater = 32 * 1024
+  /// The same while the process holds much for clients.
+  private static let sparingHighWater = 8 * 1024
 
   // MARK: The upstream's answer
 
@@ -70,6 +72,7 @@ extension Exchange {
     }
     creditUpstream()
     if !answerBody.isEmpty { pace.begin(now: worker.loop.now) }
+    countAnswer()
     client?.wake(self)
   }
 
@@ -141,12 +144,19 @@ extension Exchange {
       added.pause()
       worker.handle.timings.added.observe(added.microseconds)
     }
+    countAnswer()
     if answerBody.isEmpty { pace.end() } else { pace.took(count, now: worker.loop.now) }
     creditUpstream()
   }
 
+  private var mayReadOn: Bool {
+    let waiting = answerBody.count
+    if waiting < Self.sparingHighWater { return true }
+    return waiting < Self.answerHighWater && !worker.heldAnswers.isHalfUsed
+  }
+
   private func creditUpstream() {
-    guard uncreditedAnswer > 0, answerBody.count < Self.answerHighWater, let upstream else { return }
+    guard uncreditedAnswer > 0, mayReadOn, let upstream else { return }
     let count = uncreditedAnswer
     uncreditedAnswer = 0
     upstream.credit(self, count)

@@ -77,9 +77,6 @@ extension Exchange {
     passRequestOn()
   }
 
-  /// All of the request is here.
-  private var canBeSentAgain: Bool { passedOnBytes == 0 }
-
   func attemptFailed(_ failure: UpstreamFailure) {
     isWaitingForConnection = false
     guard phase == .attempting else { return answerBroke(failure) }
@@ -89,7 +86,7 @@ extension Exchange {
     }
     // The request has reached nobody, so another offer may have it.
     if failure.reachedNobody, let route, route.next + 1 < route.offers.upperBound,
-      attempts < worker.limits.attempts
+      attempts < worker.limits.attempts, canBeSentAgain
     {
       self.route?.next += 1
       worker.counters.add(.retries)

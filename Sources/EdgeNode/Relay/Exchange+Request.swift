@@ -7,7 +7,7 @@ extension Exchange {
   /// One exchange in so many is timed with a clock of its own.
   private static let measuredExchanges: UInt64 = 8
   /// Requests up to this size are not counted against what the process may hold.
-  private static let usualBytes = 4096
+  private static let usualBytes = 2048
   /// What waits for the upstream of a request that is streamed; the client is not read on while there is more.
   private static let requestHighWater = 32 * 1024
 
@@ -18,9 +18,9 @@ extension Exchange {
     receivedBytes += bytes.count
     uncreditedBytes += bytes.count
     guard takesRequest, receivedBytes <= worker.limits.requestBodyBytes, bodyFault == nil else { return }
-    // What is beyond the budget is no more than one read: see `takeRequestBody`.
-    if !reserve(bytes.count) { isOverBudget = true }
     body.append(bytes)
+    // What is beyond the budget is no more than one read: see `takeRequestBody`.
+    if !holdRequest() { isOverBudget = true }
     if case .invalid(let fault) = bodyReader?.pointee.consume(bytes) { bodyFault = fault }
   }
 
@@ -110,9 +110,10 @@ extension Exchange {
           into: forwardedBody)
       }
       body.consume(end - passedOnBytes)
-      unreserve(end - passedOnBytes)
       passedOnBytes = end
+      canBeSentAgain = false
       if body.isEmpty { body.release() }
+      _ = holdRequest()
     }
     forwardedEnded = requestEnded && body.isEmpty
     upstream.wake(self)
@@ -128,6 +129,11 @@ extension Exchange {
     if forwardedBody.count < Self.requestHighWater / 2 { passRequestOn() }
   }
 
+  /// The upstream has all of it. It could be sent again, but others may need the room.
+  func noteRequestSentWhole() {
+    if reservedBytes > 0, worker.heldRequests.isHalfUsed { releaseRequest() }
+  }
+
   private func creditClient() {
     guard uncreditedBytes > 0 else { return }
     client?.credit(self, uncreditedBytes)
@@ -136,21 +142,30 @@ extension Exchange {
 
   // MARK: What is held
 
-  /// - Returns: whether the process's budget allows for so many bytes more
-  func reserve(_ count: Int) -> Bool {
-    heldBytes += count
-    guard heldBytes > Self.usualBytes else { return true }
-    let wanted = heldBytes - reservedBytes
-    guard worker.heldRequests.take(wanted) else { return false }
-    reservedBytes += wanted
-    return true
+  /// Counts what is held of the request.
+  /// - Returns: whether the process's budget allows for it
+  func holdRequest() -> Bool {
+    let held = request.listSize + held(body) + held(forwardedBody)
+    if held <= reservedBytes || isExempt {
+      if !isExempt { giveBack(to: held) }
+      return true
+    }
+    guard held > Self.usualBytes else { return true }
+    if worker.heldRequests.take(held - reservedBytes) {
+      reservedBytes = held
+      return true
+    }
+    isExempt = worker.heldRequests.takeExemption(holding: held)
+    return isExempt
   }
 
-  private func unreserve(_ count: Int) {
-    heldBytes -= count
-    guard reservedBytes > heldBytes else { return }
-    worker.heldRequests.give(reservedBytes - heldBytes)
-    reservedBytes = heldBytes
+  /// Of a large block the pages that were never written are nobody's.
+  private func held(_ queue: borrowing ByteQueue) -> Int { min(queue.heldBytes, queue.count + 4096) }
+
+  private func giveBack(to held: Int) {
+    guard reservedBytes > held else { return }
+    worker.heldRequests.give(reservedBytes - held)
+    reservedBytes = held
   }
 
   /// Nobody needs the request any more.
@@ -158,9 +173,10 @@ extension Exchange {
     body.release()
     forwardedBody.release()
     forwardedOffset = 0
-    if reservedBytes > 0 { worker.heldRequests.give(reservedBytes) }
-    reservedBytes = 0
-    heldBytes = 0
+    canBeSentAgain = false
+    giveBack(to: 0)
+    if isExempt { worker.heldRequests.giveExemption() }
+    isExempt = false
     creditClient()
   }
 }

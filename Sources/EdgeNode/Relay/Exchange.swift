@@ -17,7 +17,7 @@ final class Exchange: RelayedStream {
     case done
   }
 
-  private static let believedLength = 64 * 1024
+  private static let believedLength = 4 * 1024
 
   let worker: Worker
   let id: ExchangeID
@@ -40,13 +40,16 @@ final class Exchange: RelayedStream {
   /// In memory of the pool from the moment the endpoint is known.
   private(set) var bodyReader: UnsafeMutablePointer<RequestBodyReader>?
   var bodyFault: BodyFault?
-  /// What this exchange holds of its request, and how much of that is counted with the process.
-  var heldBytes = 0
+  /// What of its request is counted with what the process holds.
   var reservedBytes = 0
+  /// It may hold its request beyond what the process should.
+  var isExempt = false
   var isOverBudget = false
   /// The request has come to its end.
   var requestEnded = false
   var bodyIsForwarded = false
+  /// All of the request is held still.
+  var canBeSentAgain = true
   /// Of a body that is streamed: how much of it has gone into `forwardedBody`, before changes.
   var passedOnBytes = 0
   var receivedBytes = 0
@@ -67,6 +70,8 @@ final class Exchange: RelayedStream {
   var upstreamStatus = 0
   var answerBytes: UInt64 = 0
   var uncreditedAnswer = 0
+  /// What of the answer is counted with what the process holds.
+  var countedAnswer = 0
   var isEventStream = false
   var responseFault = false
   /// How the client takes what waits for it.
@@ -83,6 +88,8 @@ final class Exchange: RelayedStream {
   deinit {
     takeOutOfPool(bodyReader)
     if reservedBytes > 0 { worker.heldRequests.give(reservedBytes) }
+    if isExempt { worker.heldRequests.giveExemption() }
+    if countedAnswer > 0 { worker.heldAnswers.note(-countedAnswer) }
   }
 
   var dialect: Dialect { endpoint.dialect }
@@ -98,7 +105,7 @@ final class Exchange: RelayedStream {
     clientProtocol = client?.clientProtocol == .http1 ? .http1 : .http2
     if requestHeadTooLarge { return refuse(.headTooLarge) }
     if requestHeadInvalid { return refuse(.badRequest) }
-    if !reserve(request.listSize) { return refuse(.overloaded) }
+    if !holdRequest() { return refuse(.overloaded) }
     let asksAnthropic = request.value(.anthropicVersion) != nil
     if asksAnthropic { endpoint = .messages }
     guard let path = request.value(.path), let method = request.value(.method) else {
@@ -209,6 +216,7 @@ final class Exchange: RelayedStream {
   override func requestBodyProgressed() { takeRequestBody() }
   override func requestEndReceived() { takeRequestEnd() }
   override func requestSent(_ count: Int) { noteRequestSent(count) }
+  override func requestSentWhole() { noteRequestSentWhole() }
   override func upstreamStarted(on session: any UpstreamSide) { noteStarted() }
   override func upstreamHeadReceived(status: Int, endsAnswer: Bool) { takeAnswerHead(status: status) }
   override func upstreamInformationReceived(status: Int) { passInformationOn(status: status) }

@@ -20,6 +20,7 @@ package struct LimitKey {
     [
       number("request_body_bytes", 1024...1_073_741_824, \.requestBodyBytes),
       number("held_body_bytes", anyBytes, \.heldBodyBytes),
+      number("held_answer_bytes", anyBytes, \.heldAnswerBytes),
       number("replay_body_bytes", 1024...1_073_741_824, \.replayBodyBytes),
       seconds("gap_inside_body_seconds", \.bodyGapMicroseconds),
       seconds("time_to_first_byte_seconds", \.firstByteMicroseconds),

@@ -13,7 +13,8 @@ struct SharedParts: Sendable {
   let resolver: Resolver
   let gate: ConnectionGate
   let overload: Overload
-  let heldRequests: HeldRequests
+  let heldRequests: HeldBytes
+  let heldAnswers: HeldBytes
 }
 
 /// One worker's connections to one upstream.
@@ -68,10 +69,14 @@ final class Worker: RequestReceiver, ConnectionOwner {
   let limits: RelayLimits
   private(set) var policy: PolicyTables
   var random = FastRandom()
-  let heldRequests: HeldRequests
+  let heldRequests: HeldBytes
+  let heldAnswers: HeldBytes
 
   /// Memory is short: requests are refused.
   private(set) var refusesRequests = false
+
+  /// Much was given up at once: the allocator is to give it back.
+  private var trimsMemory = false
 
   private let resolver: Resolver
   let accessLog: AccessLog?
@@ -109,6 +114,7 @@ final class Worker: RequestReceiver, ConnectionOwner {
     gate = shared.gate
     overload = shared.overload
     heldRequests = shared.heldRequests
+    heldAnswers = shared.heldAnswers
     isFirst = index == 0
     counters = handle.counters
     edgeName = Array(settings.edgeName.utf8)
@@ -117,7 +123,10 @@ final class Worker: RequestReceiver, ConnectionOwner {
     loop.onWake = { [unowned self] in
       for job in handle.takeJobs() { job(self) }
     }
-    loop.onTurn = { [timings = handle.timings] in timings.turn.observe($0) }
+    loop.onTurn = { [unowned self] in
+      handle.timings.turn.observe($0)
+      if heldAnswers.excess > 0 { resetUnread() }
+    }
     loop.onSweep = { [unowned self] in sweep() }
     waitsForPolicy = shared.sockets.wereTakenOver && policy.version == 0
     for socket in shared.sockets.share(index, of: settings.workers) {
@@ -362,6 +371,10 @@ final class Worker: RequestReceiver, ConnectionOwner {
     for listener in listeners { listener.hold(refusesRequests || waitsForPolicy) }
     if level >= .drainIdle { drainIdle() }
     if level == .resetLargest { resetLargest() }
+    if trimsMemory, !heldAnswers.isHalfUsed {
+      trimsMemory = false
+      strait_pool_trim()
+    }
   }
 
   private func drainIdle() {
@@ -382,6 +395,23 @@ final class Worker: RequestReceiver, ConnectionOwner {
       counters.add(cut: .memory)
       exchange.shed()
     }
+  }
+
+  /// Resets streams whose answers wait, those of the connection that lets the most wait first: whoever reads has been
+  /// flushed when this is called, at a turn's end.
+  private func resetUnread() {
+    var surplus = heldAnswers.excess + heldAnswers.limit / 4
+    var waiting = [ObjectIdentifier: Int]()
+    for exchange in exchanges { waiting[exchange.clientIdentity, default: 0] += exchange.countedAnswer }
+    let holding = exchanges.filter { $0.countedAnswer > 0 }
+      .map { (exchange: $0, total: waiting[$0.clientIdentity] ?? 0) }
+      .sorted { $0.total > $1.total }
+    for (exchange, _) in holding where surplus > 0 {
+      surplus -= exchange.countedAnswer
+      counters.add(cut: .memory)
+      exchange.shed()
+    }
+    trimsMemory = true
   }
 
   // MARK: Ending

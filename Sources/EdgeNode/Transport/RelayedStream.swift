@@ -110,6 +110,7 @@ class RelayedStream {
   final func sent(_ count: Int) {
     guard isStreamedUp else {
       forwardedOffset &+= count
+      if unsentCount == 0 { requestSentWhole() }
       return
     }
     forwardedBody.consume(count)
@@ -139,6 +140,8 @@ class RelayedStream {
   func upstreamStarted(on session: any UpstreamSide) { preconditionFailure("overridden") }
   /// The upstream's session has sent bytes of a body that is streamed.
   func requestSent(_ count: Int) { preconditionFailure("overridden") }
+  /// The upstream's session has sent a body that is whole.
+  func requestSentWhole() {}
   /// An informational head (1xx, but 101) is in `upstreamHead`, which is cleared afterwards.
   func upstreamInformationReceived(status: Int) {}
   func upstreamHeadReceived(status: Int, endsAnswer: Bool) { preconditionFailure("overridden") }
