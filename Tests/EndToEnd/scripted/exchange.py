@@ -6,14 +6,17 @@ import json
 import threading
 from collections.abc import Awaitable, Callable
 
+from .upload import Upload
+
 
 @dataclasses.dataclass(frozen=True)
 class Request:
     method: str
     path: str
     headers: list[tuple[str, str]]
-    body: bytes
     protocol: str
+    body: bytes = b""
+    """Empty for a script that takes the body itself."""
 
     def header(self, name: str) -> str | None:
         return next((value for key, value in self.headers if key.lower() == name), None)
@@ -23,15 +26,12 @@ class Request:
         return json.loads(self.body)
 
 
-class ClientGone(Exception):
-    """The other side closed the connection or reset the stream."""
-
-
 class Exchange:
     """What a script works with. Each protocol fills in the underscored methods."""
 
-    def __init__(self, request: Request, connection: int):
+    def __init__(self, request: Request, upload: Upload, connection: int):
         self.request = request
+        self.upload = upload
         self.connection = connection
         """The other side's port: requests that came over one connection have the same."""
         self.sent = 0
@@ -108,3 +108,9 @@ class Exchange:
 
 
 Script = Callable[[Exchange], Awaitable[None]]
+
+
+def at_head(script: Script) -> Script:
+    """Starts the script with the request's head: it takes the body itself from `exchange.upload`, or leaves it."""
+    script.starts_at_head = True
+    return script

@@ -2,12 +2,14 @@
 
 import asyncio
 
-from .exchange import ClientGone, Exchange, Request
+from .exchange import Exchange, Request
+from .gone import ClientGone
+from .upload import Http1Upload
 
 
 class Http1Exchange(Exchange):
-    def __init__(self, request: Request, writer: asyncio.StreamWriter):
-        super().__init__(request, writer.get_extra_info("peername")[1])
+    def __init__(self, request: Request, upload: Http1Upload, writer: asyncio.StreamWriter):
+        super().__init__(request, upload, writer.get_extra_info("peername")[1])
         self._writer = writer
         self._framing = None
         self.keep_alive = True
@@ -67,23 +69,25 @@ def _lines(fields: dict[str, str] | None) -> list[str]:
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, run) -> None:
     """Answers the requests of one connection in turn. `run(exchange)` runs the current script."""
     try:
-        while (request := await _read_request(reader)) is not None:
-            exchange = Http1Exchange(request, writer)
-            # A client of ours sends nothing before the answer is whole, so anything read meanwhile is its
-            # end.
+        while (request := await _read_head(reader)) is not None:
+            upload = Http1Upload(reader, {name.lower(): value for name, value in request.headers})
+            exchange = Http1Exchange(request, upload, writer)
             watcher = asyncio.create_task(_watch(reader, exchange))
             await run(exchange)
             watcher.cancel()
             await asyncio.gather(watcher, return_exceptions=True)
             if exchange.gone_in_loop.is_set() or not exchange.keep_alive:
                 break
-    except (asyncio.IncompleteReadError, OSError):
+            await upload.read_all()
+    except (ClientGone, OSError):
         pass
     finally:
         writer.close()
 
 
 async def _watch(reader: asyncio.StreamReader, exchange: Exchange) -> None:
+    # A client of ours sends nothing between its request's end and the answer's, so anything read then is its end.
+    await exchange.upload.whole_in_loop.wait()
     try:
         # StreamReader has no peek; its buffer may hold a pipelined request only after the answer.
         while not reader.at_eof():
@@ -94,7 +98,7 @@ async def _watch(reader: asyncio.StreamReader, exchange: Exchange) -> None:
     exchange.note_gone()
 
 
-async def _read_request(reader: asyncio.StreamReader) -> Request | None:
+async def _read_head(reader: asyncio.StreamReader) -> Request | None:
     try:
         head = await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError:
@@ -102,18 +106,4 @@ async def _read_request(reader: asyncio.StreamReader) -> Request | None:
     first, *lines = head.decode("latin-1").split("\r\n")[:-2]
     method, path, _ = first.split(" ")
     headers = [(name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
-    values = {name.lower(): value for name, value in headers}
-    if values.get("transfer-encoding", "").lower() == "chunked":
-        body = await _read_chunks(reader)
-    else:
-        body = await reader.readexactly(int(values.get("content-length", "0")))
-    return Request(method, path, headers, body, "http/1.1")
-
-
-async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
-    body = b""
-    while size := int((await reader.readuntil(b"\r\n")).split(b";")[0], 16):
-        body += await reader.readexactly(size)
-        await reader.readexactly(2)
-    await reader.readuntil(b"\r\n")
-    return body
+    return Request(method, path, headers, "http/1.1")

@@ -9,15 +9,16 @@ import h2.events
 import h2.exceptions
 import hyperframe.frame
 
-from .exchange import ClientGone, Exchange, Request
-
+from .exchange import Exchange, Request
+from .gone import ClientGone
+from .upload import Http2Upload
 
 MOST_STREAMS = 2**31 - 1
 
 
 class Http2Exchange(Exchange):
-    def __init__(self, request: Request, session: "Session", stream: int):
-        super().__init__(request, session.peer)
+    def __init__(self, request: Request, upload: Http2Upload, session: "Session", stream: int):
+        super().__init__(request, upload, session.peer)
         self._session = session
         self.stream = stream
         """Its number on the connection."""
@@ -79,8 +80,6 @@ class Session:
             h2.config.H2Configuration(client_side=False, header_encoding="utf-8")
         )
         self._reader, self._writer, self._run = reader, writer, run
-        self._heads: dict[int, list] = {}
-        self._bodies: dict[int, bytes] = {}
         self._exchanges: dict[int, Http2Exchange] = {}
         self._tasks: set[asyncio.Task] = set()
         self._window_moved = asyncio.Event()
@@ -98,6 +97,7 @@ class Session:
             pass
         finally:
             for exchange in self._exchanges.values():
+                exchange.upload.break_off()
                 exchange.note_gone()
             self._window_moved.set()
             self._writer.close()
@@ -130,27 +130,39 @@ class Session:
     def _take(self, event) -> None:
         match event:
             case h2.events.RequestReceived():
-                self._heads[event.stream_id] = event.headers
-                self._bodies[event.stream_id] = b""
+                self._start(event.stream_id, event.headers)
             case h2.events.DataReceived():
-                self._bodies[event.stream_id] += event.data
-                self.connection.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+                self._exchanges[event.stream_id].upload.feed(event.data, event.flow_controlled_length)
+                # A stream that is not read holds back nothing but itself.
+                self.connection.increment_flow_control_window(event.flow_controlled_length)
+            case h2.events.TrailersReceived():
+                self._exchanges[event.stream_id].upload.trailers = dict(event.headers)
             case h2.events.StreamEnded():
-                self._start(event.stream_id)
+                self._exchanges[event.stream_id].upload.end()
             case h2.events.StreamReset():
                 if exchange := self._exchanges.get(event.stream_id):
+                    exchange.upload.break_off()
                     exchange.note_gone()
                 self._window_moved.set()
             case h2.events.WindowUpdated() | h2.events.RemoteSettingsChanged():
                 self._window_moved.set()
 
-    def _start(self, stream: int) -> None:
-        fields = self._heads.pop(stream)
+    def _start(self, stream: int, fields: list[tuple[str, str]]) -> None:
         named = dict(fields)
         headers = [(name, value) for name, value in fields if not name.startswith(":")]
-        request = Request(named[":method"], named[":path"], headers, self._bodies.pop(stream), "h2")
-        exchange = Http2Exchange(request, self, stream)
+        request = Request(named[":method"], named[":path"], headers, "h2")
+        upload = Http2Upload(lambda count: self._open_window(stream, count))
+        exchange = Http2Exchange(request, upload, self, stream)
         self._exchanges[stream] = exchange
         task = asyncio.create_task(self._run(exchange))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _open_window(self, stream: int, count: int) -> None:
+        try:
+            if count:
+                self.connection.increment_flow_control_window(count, stream)
+            await self.flush()
+        except (OSError, h2.exceptions.ProtocolError):
+            # The stream or its connection has ended: there is nothing left to open.
+            pass

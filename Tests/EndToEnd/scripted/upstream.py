@@ -2,13 +2,16 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import pathlib
 import ssl
 import threading
 from collections.abc import Callable
 
+
 from . import http1, http2, scripts
-from .exchange import ClientGone, Exchange, Script
+from .exchange import Exchange, Script
+from .gone import ClientGone
 
 
 REST_SECONDS, REST_TURNS = 0.25, 4
@@ -114,9 +117,18 @@ class ScriptedUpstream:
             self._connections.discard(writer)
 
     async def _run(self, exchange: Exchange) -> None:
+        script = self.script
+        if not getattr(script, "starts_at_head", False):
+            try:
+                body = await exchange.upload.read_all()
+            except ClientGone:
+                exchange.ended.set()
+                return
+            exchange.request = dataclasses.replace(exchange.request, body=body)
+            script = self.script
         self.exchanges.append(exchange)
         try:
-            await self.script(exchange)
+            await script(exchange)
         except ClientGone:
             exchange.gone.set()
         finally:
