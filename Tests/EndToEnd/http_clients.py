@@ -7,6 +7,7 @@ import socket
 import ssl
 import zlib
 
+import h2.errors
 import h2.events
 import httptools
 from devfleet.edges import Edge
@@ -72,13 +73,13 @@ class Http1Client:
             self.send_body(0, body, chunked=chunked)
         return 0
 
-    def send_body(self, _: int, body: bytes, *, chunked=False, trailers=()) -> None:
+    def send_body(self, _: int, body: bytes, *, chunked=False, trailers=(), ends=True) -> None:
         if chunked:
             middle = len(body) // 2
             last = "".join(f"{name}: {value}\r\n" for name, value in dict(trailers).items())
-            for part in (body[:middle], body[middle:]):
+            for part in filter(None, (body[:middle], body[middle:])):
                 self.send(b"%x\r\n%s\r\n" % (len(part), part))
-            body = b"0\r\n" + last.encode() + b"\r\n"
+            body = b"0\r\n" + last.encode() + b"\r\n" if ends else b""
         self.send(body)
 
     def send(self, data: bytes) -> None:
@@ -262,6 +263,19 @@ class Http2Client(H2Client):
                 case h2.events.StreamEnded():
                     answer.is_whole = True
         return answer
+
+    def room(self, stream: int) -> int:
+        """Bytes of a body that the edge takes now."""
+        return min(self._session.local_flow_control_window(stream), self._session.max_outbound_frame_size)
+
+    def framed(self, stream: int, body: bytes) -> bytes:
+        """A part of a body as it goes over the connection, for who sends it by hand."""
+        self._session.send_data(stream, body)
+        return self._session.data_to_send()
+
+    def cancel(self, stream: int) -> None:
+        self._session.reset_stream(stream, h2.errors.ErrorCodes.CANCEL)
+        self._send()
 
     def hold(self, stream: int) -> None:
         self.unread.add(stream)

@@ -4,12 +4,14 @@ Nothing here is judged by the clock. That an upstream is not read any more is se
 while the same worker serves many others."""
 
 import re
+import threading
 import zlib
 
 import pytest
 from edge_beside import edge_beside
 from http_clients import Http2Client, chat_body, client_of
-from scripted import scripts
+from scripted import at_head, scripts
+from uploads import PartialRequest, Pump, large_body, pump_until_still, taking_all
 
 WAYS = ["http1", "http1-tls", "http2", "http2-tls"]
 MUCH = b'"' + b"0123456789abcdef" * (2 << 20) + b'"'
@@ -96,23 +98,61 @@ def resident_bytes(edge) -> int:
         return int(re.search(r"VmRSS:\s+(\d+) kB", status.read()).group(1)) << 10
 
 
-def test_requests_that_wait_for_an_upstream_have_a_bound_together(world, edge, scripted, others, http2):
-    """A request is held until its upstream has begun to answer, because it may have to be sent again."""
-    large = "x" * (HELD_BYTES * 2 // 3)
-    with scripted.doing(hold_large_ones), client_of(world, edge, http2) as first, client_of(world, edge, http2) as second:
-        first.ask(chat_body("scripted-http1", content=large))
-        while not scripted.exchanges:
-            others.answer(others.ask(path="/models"))
-        answer = second.answer(second.ask(chat_body("scripted-http1", content=large)))
+def test_requests_whose_upstream_is_not_known_yet_have_a_bound_together(world, edge, scripted, others, http2):
+    """Nothing can go on before the model has come."""
+    large = b'{"messages": [{"role": "user", "content": "' + b"x" * (HELD_BYTES * 2 // 3)
+    end = b'"}], "model": "scripted-http1"}'
+    with client_of(world, edge, http2) as first, client_of(world, edge, http2) as second:
+        held, refused = PartialRequest(first), PartialRequest(second)
+        pump = Pump(held, large)
+        pump_until_still(pump, others)
+        assert pump.is_done, "one has room"
+        pump_until_still(Pump(refused, large), others)
+        answer = refused.answer()
         assert answer.status == 503 and "retry-after" in answer.headers
         assert others.answer(others.ask(chat_body())).status == 200, "small ones have room"
-        first.socket.close()
-        assert scripted.exchanges[0].gone.wait(30)
+        held.end(end)
+        assert held.answer().status == 200
+    assert scripted.last.request.body == large + end
     with client_of(world, edge, http2) as third:
-        assert third.answer(third.ask(chat_body("scripted-http1", content=large))).status == 200
+        assert third.answer(third.ask(large + end)).status == 200, "what was held was given back"
 
 
-async def hold_large_ones(exchange):
-    if len(exchange.request.body) > HELD_BYTES // 2:
-        await exchange.until_gone()
-    await scripts.chat()(exchange)
+def test_a_request_is_streamed_where_there_is_no_room_to_hold_it(world, edge, scripted, others, http2):
+    """Small enough to be held are all of them; none has reached its upstream whole."""
+    body = large_body("scripted-http2", 900 << 10)
+    go = threading.Event()
+    clients = [client_of(world, edge, http2) for _ in range(HELD_BYTES // len(body) + 2)]
+    requests = [PartialRequest(client) for client in clients]
+    pumps = [Pump(request, body) for request in requests]
+    try:
+        with scripted.doing(taking_large_ones_after(go)):
+            for request, pump in zip(requests, pumps):
+                pump_until_still(pump, others)
+                if pump.is_done:
+                    request.end()
+            assert pumps[0].is_done
+            waiting = [(request, pump) for request, pump in zip(requests, pumps) if not pump.is_done]
+            go.set()
+            for request, pump in waiting:
+                pump.finish()
+                request.end()
+            assert [request.answer().status for request in requests] == [200] * len(requests)
+    finally:
+        go.set()
+        for client in clients:
+            client.socket.close()
+    large = [exchange.request for exchange in scripted.exchanges if len(exchange.request.body) == len(body)]
+    assert [request.body for request in large] == [body] * len(requests)
+    lengths = {request.header("content-length") for request in large}
+    assert lengths == {str(len(body)), None}, "some were held, and some were not"
+
+
+def taking_large_ones_after(go):
+    @at_head
+    async def script(exchange):
+        if int(exchange.request.header("content-length") or HELD_BYTES) > 100_000:
+            await scripts.when(go)(exchange)
+        await taking_all()(exchange)
+
+    return script

@@ -19,6 +19,7 @@ from smuggling.upstream import CountingUpstream
 
 # Prices that make every token visible in the cost: USD per million tokens.
 INPUT_PRICE, OUTPUT_PRICE = "2.5", "10"
+MAPPED_NAME = "the-upstreams-own-name"
 WAYS = {"http1": "http1", "http1_tls": "http1", "http2": "http2", "http2_tls": "negotiated"}
 HOME = "us-east"
 # One edge has limits that a test can reach, and one that attackers can reach; the others have those of production.
@@ -112,7 +113,7 @@ class World:
                     "openai",
                     INPUT_PRICE,
                     OUTPUT_PRICE,
-                    "the-upstreams-own-name",
+                    MAPPED_NAME,
                 ),
                 *(
                     Offer(
@@ -121,6 +122,17 @@ class World:
                         "openai",
                         INPUT_PRICE,
                         OUTPUT_PRICE,
+                    )
+                    for way in WAYS
+                ),
+                *(
+                    Offer(
+                        f"mapped-{way.replace('_', '-')}",
+                        f"scripted-{way.replace('_', '-')}",
+                        "openai",
+                        INPUT_PRICE,
+                        OUTPUT_PRICE,
+                        MAPPED_NAME,
                     )
                     for way in WAYS
                 ),

@@ -47,6 +47,11 @@ class Exchange:
             self.gone.set()
             self.gone_in_loop.set()
 
+    async def take_body(self) -> None:
+        """Reads the body to its end, into the request."""
+        body = await self.upload.read_all()
+        self.request = dataclasses.replace(self.request, body=self.request.body + body)
+
     async def information(self, status: int, headers: dict[str, str] | None = None) -> None:
         """Sends a head of 1xx, which is not yet the answer."""
         raise NotImplementedError

@@ -134,7 +134,8 @@ class Session:
             case h2.events.DataReceived():
                 self._exchanges[event.stream_id].upload.feed(event.data, event.flow_controlled_length)
                 # A stream that is not read holds back nothing but itself.
-                self.connection.increment_flow_control_window(event.flow_controlled_length)
+                if event.flow_controlled_length:
+                    self.connection.increment_flow_control_window(event.flow_controlled_length)
             case h2.events.TrailersReceived():
                 self._exchanges[event.stream_id].upload.trailers = dict(event.headers)
             case h2.events.StreamEnded():

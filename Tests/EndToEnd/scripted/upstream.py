@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import dataclasses
 import pathlib
 import ssl
 import threading
@@ -120,11 +119,10 @@ class ScriptedUpstream:
         script = self.script
         if not getattr(script, "starts_at_head", False):
             try:
-                body = await exchange.upload.read_all()
+                await exchange.take_body()
             except ClientGone:
                 exchange.ended.set()
                 return
-            exchange.request = dataclasses.replace(exchange.request, body=body)
             script = self.script
         self.exchanges.append(exchange)
         try:

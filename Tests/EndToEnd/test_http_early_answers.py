@@ -1,0 +1,163 @@
+"""Upstreams that answer before they have the whole request: the answer is the client's at once, and what is left of the
+request is nobody's."""
+
+import threading
+
+import h2.exceptions
+import pytest
+from http_clients import client_of
+from scripted import at_head, scripts
+from uploads import CUT, PartialRequest, large_body
+
+WAYS = ["http1", "http1-tls", "http2", "http2-tls"]
+BEGUN, WHOLE = 2 << 20, 8 << 20
+REFUSAL = b'{"error":{"message":"too large","type":"invalid_request_error","param":null,"code":"too_large"}}'
+
+
+@pytest.fixture(params=WAYS)
+def way(request) -> str:
+    """How the edge and the upstream speak."""
+    return request.param
+
+
+@pytest.fixture
+def client(world, http2):
+    with client_of(world, world.edge(), http2) as client:
+        yield client
+
+
+def answering_early(status, body, *, closing=False):
+    """With a part of the request, in order, and takes no more of it by itself."""
+
+    @at_head
+    async def script(exchange):
+        while exchange.upload.received < BEGUN:
+            assert await exchange.upload.read()
+        await exchange.answer(status, body)
+        if closing:
+            await exchange.close()
+
+    return script
+
+
+def refused(client, scripted, way, script) -> tuple[PartialRequest, bytes]:
+    """A request that was answered before its end, and what is left of it."""
+    body = large_body(f"scripted-{way}", WHOLE)
+    with scripted.doing(script):
+        request = PartialRequest(client)
+        request.send(body[:BEGUN])
+        answer = request.answer()
+    assert (answer.status, bytes(answer.body)) == (413, REFUSAL)
+    return request, body[BEGUN:]
+
+
+@pytest.mark.parametrize("status", [200, 413])
+def test_an_early_answer_passes_whole(client, scripted, way, status):
+    body = large_body(f"scripted-{way}", WHOLE)
+    with scripted.doing(answering_early(status, REFUSAL)):
+        request = PartialRequest(client)
+        request.send(body[:BEGUN])
+        answer = request.answer()
+        assert (answer.status, bytes(answer.body), answer.is_whole) == (status, REFUSAL, True)
+        upload = scripted.last.upload
+        assert upload.over.wait(30) and not upload.is_whole, "the rest was not wanted"
+
+
+def test_the_connection_goes_on_behind_an_early_answer_or_ends_in_order(world, client, scripted, way, http2):
+    request, rest = refused(client, scripted, way, answering_early(413, REFUSAL))
+    if http2:
+        assert client.answer(client.ask(large_body(f"scripted-{way}", 1000))).status == 200
+        return
+    try:
+        request.end(rest)
+        assert client.answer(client.ask(large_body(f"scripted-{way}", 1000))).status == 200
+    except CUT:
+        with client_of(world, world.edge(), http2) as another:
+            assert another.answer(another.ask(large_body(f"scripted-{way}", 1000))).status == 200
+
+
+def test_a_client_of_http_1_1_may_send_a_short_rest_and_go_on(world, scripted, way):
+    with client_of(world, world.edge(), False) as client:
+        request, rest = refused(client, scripted, way, answering_early(413, REFUSAL))
+        request.end(rest[: 1 << 20])
+        assert client.answer(client.ask(large_body(f"scripted-{way}", 1000))).status == 200
+
+
+def test_a_client_of_http_2_that_sends_on_hurts_nobody(world, scripted, way):
+    with client_of(world, world.edge(), True) as client:
+        request, rest = refused(client, scripted, way, answering_early(413, REFUSAL))
+        try:
+            request.end(rest)
+        except h2.exceptions.StreamClosedError:
+            assert client.is_reset(request.stream), "the edge has said that it wants no more"
+        assert client.answer(client.ask(large_body(f"scripted-{way}", 1000))).status == 200
+
+
+@pytest.mark.parametrize("way", WAYS[:2])
+def test_a_connection_with_a_body_owed_is_not_used_again(client, scripted, way, http2, world):
+    refused(client, scripted, way, answering_early(413, REFUSAL))
+    owed = scripted.last.connection
+    assert scripted.last.upload.over.wait(30)
+    with client_of(world, world.edge(), http2) as another:
+        for _ in range(3):
+            assert another.answer(another.ask(large_body(f"scripted-{way}", 1000))).status == 200
+            assert scripted.last.connection != owed
+
+
+@pytest.mark.parametrize("way", WAYS[:2])
+def test_the_control_a_connection_that_owes_nothing_is_used_again(client, scripted, way):
+    for _ in range(2):
+        assert client.answer(client.ask(large_body(f"scripted-{way}", 1000))).status == 200
+    assert scripted.exchanges[0].connection == scripted.exchanges[1].connection
+
+
+def test_an_early_answer_before_the_connections_end_passes_whole(client, scripted, way):
+    refused(client, scripted, way, answering_early(413, REFUSAL, closing=True))
+
+
+def test_an_answer_may_come_while_the_request_goes(client, scripted, way):
+    """Both directions at once, as long as both want to."""
+    seen = threading.Event()
+    events = scripts.chat_events("m", ["Hello"], None, True)
+
+    @at_head
+    async def script(exchange):
+        while exchange.upload.received < BEGUN:
+            assert await exchange.upload.read()
+        await exchange.head(200, scripts.EVENTS)
+        await exchange.write(events[0].encode())
+        await scripts.when(seen)(exchange)
+        await exchange.take_body()
+        await exchange.write("".join(events[1:]).encode())
+        await exchange.end()
+
+    body = large_body(f"scripted-{way}", WHOLE, stream=True, stream_options={"include_usage": True})
+    with scripted.doing(script):
+        request = PartialRequest(client)
+        request.send(body[:BEGUN])
+        client.until_body(request.stream, b"assistant")
+        seen.set()
+        request.end(body[BEGUN:])
+        answer = request.answer()
+    assert (answer.status, answer.body.decode()) == (200, "".join(events))
+    upload = scripted.last.upload
+    assert upload.is_whole and upload.received == WHOLE
+
+
+def test_a_client_that_goes_away_while_both_go_cancels_both(client, scripted, way):
+    @at_head
+    async def script(exchange):
+        while exchange.upload.received < BEGUN:
+            assert await exchange.upload.read()
+        await exchange.head(200, scripts.EVENTS)
+        await exchange.write(scripts.chat_events("m", ["Hello"], None, True)[0].encode())
+        await exchange.take_body()
+
+    with scripted.doing(script):
+        request = PartialRequest(client)
+        request.send(large_body(f"scripted-{way}", WHOLE, stream=True)[:BEGUN])
+        client.until_body(request.stream, b"assistant")
+        client.socket.close()
+        upload = scripted.last.upload
+        assert upload.over.wait(30) and not upload.is_whole
+        assert scripted.last.gone.wait(30)
