@@ -130,6 +130,16 @@ def test_a_requests_trailers_pass_but_those_that_route_or_identify(client, scrip
         assert exchange.request.header("transfer-encoding") == "chunked", "no other framing has trailers"
 
 
+def test_a_requests_trailers_cannot_frame_it_anew(world, scripted, way):
+    body = chat_body(f"scripted-{way}")
+    trailers = {"content-length": "5", "x-checksum": "abc", "transfer-encoding": "chunked", "te": "gzip", "trailer": "te"}
+    with Http1Client(world, world.edge()) as client:
+        client.ask(body, chunked=True, ends=False)
+        client.send_body(0, body, chunked=True, trailers=trailers)
+        assert client.answer().status == 200
+    assert (scripted.last.request.body, scripted.last.upload.trailers) == (body, {"x-checksum": "abc"})
+
+
 @pytest.mark.parametrize("trailer", [b"no colon\r\n", b"x: a\0b\r\n", b" folded: 1\r\n", b"space : 1\r\n"], ids=repr)
 def test_a_requests_malformed_trailers_are_refused(world, scripted, trailer):
     body = chat_body()

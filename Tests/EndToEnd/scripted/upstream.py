@@ -7,7 +7,6 @@ import ssl
 import threading
 from collections.abc import Callable
 
-
 from . import http1, http2, scripts
 from .exchange import Exchange, Script
 from .gone import ClientGone

@@ -8,6 +8,9 @@ import threading
 
 import httptools
 
+# Names that the cases use for trailers that may pass: they mean nothing to anybody on the way.
+HARMLESS_TRAILERS = {b"x-trailer", b"x-length", b"x-marker"}
+
 
 @dataclasses.dataclass
 class Seen:
@@ -18,12 +21,21 @@ class Seen:
     method: bytes = b""
     fields: list[tuple[bytes, bytes]] = dataclasses.field(default_factory=list)
     body: bytes = b""
+    trailers: list[tuple[bytes, bytes]] = dataclasses.field(default_factory=list)
     is_whole: bool = False
 
     @property
     def content(self) -> str:
         """What the request's first message says: the tests put the number of their case there."""
         return json.loads(self.body)["messages"][0]["content"]
+
+    @property
+    def is_framed_once(self) -> bool:
+        """By its length; in chunks only where trailers ask for that."""
+        lengths, codings = self.values(b"content-length"), self.values(b"transfer-encoding")
+        if self.trailers:
+            return (lengths, codings) == ([], [b"chunked"])
+        return (lengths, codings) == ([b"%d" % len(self.body)], [])
 
     def values(self, name: bytes) -> list[bytes]:
         return [value for known, value in self.fields if known.lower() == name]
@@ -96,6 +108,7 @@ class _Reader:
         self._upstream = upstream
         self._parser = httptools.HttpRequestParser(self)
         self._current: Seen | None = None
+        self._is_behind_head = False
         self._raw = b""
         self._done: list[Seen] = []
 
@@ -120,15 +133,18 @@ class _Reader:
 
     def on_message_begin(self):
         self._current = Seen()
+        self._is_behind_head = False
 
     def on_url(self, part: bytes):
         self._current.target += part
 
     def on_header(self, name: bytes, value: bytes):
-        self._current.fields.append((name, value))
+        fields = self._current.trailers if self._is_behind_head else self._current.fields
+        fields.append((name, value))
 
     def on_headers_complete(self):
         self._current.method = self._parser.get_method()
+        self._is_behind_head = True
 
     def on_body(self, part: bytes):
         self._current.body += part
