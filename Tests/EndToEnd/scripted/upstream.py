@@ -66,6 +66,26 @@ class ScriptedUpstream:
         looks again and again: however busy it is, everything there is to do has had its turn in between."""
         self._call(self._rest(concerns), PATIENCE_SECONDS)
 
+    def soon(self, act: Callable[[], None]) -> None:
+        """Has something done in the loop, where scripts may wait for it."""
+        self._loop.call_soon_threadsafe(act)
+
+    @contextlib.contextmanager
+    def standing_still(self):
+        """For the length of a `with` block nothing is read and no script goes on."""
+        stands, goes_on = threading.Event(), threading.Event()
+
+        def stand() -> None:
+            stands.set()
+            goes_on.wait(PATIENCE_SECONDS)
+
+        self._loop.call_soon_threadsafe(stand)
+        stands.wait(PATIENCE_SECONDS)
+        try:
+            yield
+        finally:
+            goes_on.set()
+
     def url(self, way: str) -> str:
         scheme = "https" if way.endswith("_tls") else "http"
         return f"{scheme}://127.0.0.1:{self.addresses[way]}"
