@@ -16,6 +16,8 @@ struct EventStreamReader: ~Copyable {
   private var syntax = EventSyntax()
   /// The bytes of an event that is not whole.
   private let held = ByteQueue()
+  private static let keptBytes = 4096
+  var heldBytes: Int { held.count }
   /// The event under way was longer than what is held back: its beginning has gone on.
   private var overruns = false
   /// The last chunk ended with a CR; a LF at the next one's start belongs to it.
@@ -164,7 +166,7 @@ struct EventStreamReader: ~Copyable {
     if !held.isEmpty { held.append(passage.slice(passage.eventStart..<end)) }
     let event = held.isEmpty ? passage.slice(passage.eventStart..<end) : held.readable
     if !lastWasDropped { Self.passWithoutUsage(event, document, into: out) }
-    held.consume(held.count)
+    emptyHeld()
   }
 
   /// Cuts out `usage` and one comma.
@@ -199,12 +201,17 @@ struct EventStreamReader: ~Copyable {
 
   // MARK: Bytes
 
+  /// What was held has gone on. A large block is not kept for an event that may never come.
+  private func emptyHeld() {
+    if held.heldBytes > Self.keptBytes { held.release() } else { held.consume(held.count) }
+  }
+
   /// What was held of an event goes on before its last part does.
   @inline(__always)
   private mutating func passHeld(into out: borrowing ByteQueue) {
     if held.isEmpty { return }
     out.append(held.readable)
-    held.consume(held.count)
+    emptyHeld()
   }
 
   private mutating func passRun(_ passage: inout Passage, into out: borrowing ByteQueue) {

@@ -79,6 +79,9 @@ package struct ResponseReader: ~Copyable {
     return .complete
   }
 
+  /// Bytes that wait here until more comes.
+  package var heldBytes: Int { events?.pointee.heldBytes ?? 0 }
+
   // MARK: What the answer said
 
   /// The upstream's own counts, as far as it has told them; `source` is `none` while it has not.

@@ -24,7 +24,11 @@ extension Exchange {
     // While it is in the processor's cache.
     upstreamHead.release()
     // Past this point there is no other attempt.
-    if requestIsSent { releaseRequest() }
+    if requestIsSent {
+      releaseRequest()
+      releaseReader()
+      request.release()
+    }
     client?.sendHead(self, ends: false)
   }
 
@@ -180,6 +184,7 @@ extension Exchange {
     if isHead { answerBody.release() }
     // The answer may wait long for a client that does not read.
     releaseRequest()
+    releaseReader()
     request.release()
     answerEnded = true
     client?.sendHead(self, ends: isHead)

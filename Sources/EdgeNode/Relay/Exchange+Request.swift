@@ -7,7 +7,9 @@ extension Exchange {
   /// One exchange in so many is timed with a clock of its own.
   private static let measuredExchanges: UInt64 = 8
   /// Requests up to this size are not counted against what the process may hold.
-  private static let usualBytes = 2048
+  private static let usualBytes = 1024
+  /// Larger bodies are passed on as they come where the process holds too much; smaller ones are refused.
+  private static let heldWhenShort = 64 * 1024
   /// What waits for the upstream of a request that is streamed; the client is not read on while there is more.
   private static let requestHighWater = 32 * 1024
 
@@ -41,7 +43,9 @@ extension Exchange {
       return stopRequest(fault)
     }
     if isStreamedUp { return passRequestOn() }
-    if bodyReader?.pointee.knowsModel == true, isOverBudget || receivedBytes > worker.limits.replayBodyBytes {
+    // Held small, a request costs less than it does an upstream.
+    let longest = isOverBudget ? Self.heldWhenShort : worker.limits.replayBodyBytes
+    if receivedBytes > longest, bodyReader?.pointee.knowsModel == true {
       isStreamedUp = true
       return chooseRoute()
     }

@@ -11,14 +11,21 @@ extension Exchange {
 
   /// Less than this is not worth counting.
   private static let usualAnswerBytes = 4096
+  private static let roomKeptMicroseconds: Int64 = 500_000
 
   /// Counts what of the answer waits.
   func countAnswer() {
-    let waiting = answerBody.count
+    let waiting = answerBody.count + (responseReader?.heldBytes ?? 0)
     let counted = waiting > Self.usualAnswerBytes ? waiting : 0
     guard counted != countedAnswer else { return }
     worker.heldAnswers.note(counted - countedAnswer)
     countedAnswer = counted
+  }
+
+  /// Between chunks that are far apart, room for a large one is not kept.
+  func releaseRoom(now: Int64) {
+    guard answerBody.isEmpty, answerBody.heldBytes > Self.usualAnswerBytes else { return }
+    if now - lastProgress > Self.roomKeptMicroseconds { answerBody.release() }
   }
 
   /// Breaks the exchange off at once: an error that had to wait for a client that does not read would free nothing.
@@ -28,6 +35,12 @@ extension Exchange {
     letGoOfUpstream()
     writeRecord()
     phase = .done
+    // The client may take long to learn of it, and must not take what is left for an answer's end.
+    answerEnded = false
+    answerBody.release()
+    responseReader = nil
+    countAnswer()
+    releaseRequest()
     client?.abort(self)
   }
 }

@@ -17,8 +17,6 @@ final class Exchange: RelayedStream {
     case done
   }
 
-  private static let believedLength = 4 * 1024
-
   let worker: Worker
   let id: ExchangeID
   let startedAt: Int64
@@ -86,13 +84,19 @@ final class Exchange: RelayedStream {
   }
 
   deinit {
-    takeOutOfPool(bodyReader)
+    releaseReader()
     if reservedBytes > 0 { worker.heldRequests.give(reservedBytes) }
     if isExempt { worker.heldRequests.giveExemption() }
     if countedAnswer > 0 { worker.heldAnswers.note(-countedAnswer) }
   }
 
   var dialect: Dialect { endpoint.dialect }
+
+  /// Nothing of the body is to be read any more.
+  func releaseReader() {
+    takeOutOfPool(bodyReader)
+    bodyReader = nil
+  }
 
   // MARK: Head
 
@@ -128,10 +132,6 @@ final class Exchange: RelayedStream {
     guard method.equals("POST") else { return refuse(.methodNotAllowed(allow: "POST")) }
     guard checkBodyHeaders() else { return }
     bodyReader = placeInPool(RequestBodyReader(endpoint: endpoint))
-    // Room at once, as far as a length that may be a lie is to be believed.
-    if let length = request.value(.contentLength)?.decimal, length > 0 {
-      _ = body.reserve(min(length, Self.believedLength))
-    }
     if endsRequest { return takeRequestEnd() }
     // An HTTP/1.1 session knows by itself when to say so.
     if clientProtocol == .http2, let expectation = request.value(.expect),
@@ -260,6 +260,7 @@ final class Exchange: RelayedStream {
         timeOut(.upstreamTimeout)
       }
     case .answering:
+      releaseRoom(now: now)
       if !pace.isEnough(worker.slowReader, now: now) {
         client?.abortSlowReader(self)
       } else if answerBody.isEmpty, !answerEnded, now - lastProgress > limits.chunkGapMicroseconds {

@@ -1,5 +1,4 @@
-// How much of requests, or of answers, the whole process holds for others to take. Shared by the workers, and asked only
-// for what is larger than usual.
+// How much of requests, or of answers, the whole process holds for others to take. What is larger than usual is counted.
 
 import Synchronization
 
@@ -45,4 +44,69 @@ final class HeldBytes: Sendable {
   func giveExemption() {
     exemptionIsTaken.store(false, ordering: .relaxed)
   }
+}
+
+/// A worker's account with what all workers share: it takes and gives in large pieces, so that workers seldom meet.
+final class HeldShare {
+  /// What is taken from the others at once, and what may lie here unused.
+  private static let pieceBytes = 64 * 1024
+
+  private let all: HeldBytes
+  private var granted = 0
+  private var used = 0
+
+  init(_ all: HeldBytes) {
+    self.all = all
+  }
+
+  deinit {
+    all.give(granted)
+  }
+
+  /// - Returns: whether so many bytes more may be held; follow with `give` when they are not any more
+  func take(_ count: Int) -> Bool {
+    if used + count > granted {
+      let missing = used + count - granted
+      // Near the limit there may be no whole piece left.
+      if all.take(missing + Self.pieceBytes) {
+        granted += missing + Self.pieceBytes
+      } else if all.take(missing) {
+        granted += missing
+      } else {
+        return false
+      }
+    }
+    used += count
+    return true
+  }
+
+  func give(_ count: Int) {
+    used -= count
+    giveBack()
+  }
+
+  /// Counts bytes that are held in any case.
+  func note(_ change: Int) {
+    used += change
+    if used > granted {
+      let more = used - granted + Self.pieceBytes
+      all.note(more)
+      granted += more
+    } else {
+      giveBack()
+    }
+  }
+
+  private func giveBack() {
+    guard granted - used > 4 * Self.pieceBytes else { return }
+    let surplus = granted - used - Self.pieceBytes
+    all.give(surplus)
+    granted -= surplus
+  }
+
+  var isHalfUsed: Bool { all.isHalfUsed }
+  var excess: Int { all.excess }
+  var limit: Int { all.limit }
+  func takeExemption(holding count: Int) -> Bool { all.takeExemption(holding: count) }
+  func giveExemption() { all.giveExemption() }
 }

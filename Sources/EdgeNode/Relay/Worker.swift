@@ -69,8 +69,8 @@ final class Worker: RequestReceiver, ConnectionOwner {
   let limits: RelayLimits
   private(set) var policy: PolicyTables
   var random = FastRandom()
-  let heldRequests: HeldBytes
-  let heldAnswers: HeldBytes
+  let heldRequests: HeldShare
+  let heldAnswers: HeldShare
 
   /// Memory is short: requests are refused.
   private(set) var refusesRequests = false
@@ -113,8 +113,8 @@ final class Worker: RequestReceiver, ConnectionOwner {
     accessLog = shared.accessLog
     gate = shared.gate
     overload = shared.overload
-    heldRequests = shared.heldRequests
-    heldAnswers = shared.heldAnswers
+    heldRequests = HeldShare(shared.heldRequests)
+    heldAnswers = HeldShare(shared.heldAnswers)
     isFirst = index == 0
     counters = handle.counters
     edgeName = Array(settings.edgeName.utf8)

@@ -193,6 +193,8 @@ final class HTTP2ServerSession: HTTP2Session, ClientSide {
   }
 
   override func bodyAvailable(_ stream: RelayedStream, most: Int) -> (count: Int, ends: Bool)? {
+    // The head has been sent: DATA follows it. Given back while it is in the processor's cache.
+    if stream.answer.count > 0 { stream.answer.release() }
     let waiting = stream.answerBody.count
     let count = min(waiting, most)
     let ends = stream.answerEnded && count == waiting
