@@ -56,7 +56,6 @@ def test_before_the_first_byte_too(world, scripted, http2):
     assert [record["outcome"] for record in records] == ["client_gone"]
 
 
-@pytest.mark.xfail(reason="DATA of streams that the edge has reset counts as overhead of the upstream, which is cut for it")
 def test_what_is_still_under_way_to_them_harms_nobody(world, tmp_path, scripted):
     """An upstream that has not yet heard that they left sends each a window's worth, over the connection of another."""
     leaving, window = 60, 64 << 10

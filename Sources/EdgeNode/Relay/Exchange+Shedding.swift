@@ -16,7 +16,7 @@ extension Exchange {
   /// Counts what of the answer waits.
   func countAnswer() {
     let waiting = answerBody.count + (responseReader?.heldBytes ?? 0)
-    let counted = waiting > Self.usualAnswerBytes ? waiting : 0
+    let counted = waiting > Self.usualAnswerBytes ? waiting + answerBody.heldBytes - answerBody.count : 0
     guard counted != countedAnswer else { return }
     worker.heldAnswers.note(counted - countedAnswer)
     countedAnswer = counted

@@ -94,6 +94,15 @@ struct FloodBudgetsTests {
     #expect(answer18 == .overhead)
   }
 
+  @Test("what a reset stream's peer had under way is no overhead")
+  mutating func resetStream() {
+    budgets.resetSent(windowBytes: 65_536)
+    let within = budgets.received(1_048_576 + 65_536)
+    #expect(within == nil)
+    let beyond = budgets.received(1)
+    #expect(beyond == .overhead)
+  }
+
   @Test("two hundred early resets pass in thirty seconds, and again after thirty more")
   mutating func resets() {
     for _ in 0..<200 {

@@ -143,6 +143,11 @@ package struct FloodBudgets: BitwiseCopyable {
     payloadBytes &+= bytes &+ 9
   }
 
+  /// We have reset a stream. What its peer had sent before it learnt of that is ignored unseen, and is no overhead.
+  package mutating func resetSent(windowBytes: Int) {
+    receivedBytes &-= windowBytes
+  }
+
   /// We have opened a stream (to an upstream).
   package mutating func streamOpened() { streams &+= 1 }
 

@@ -45,7 +45,7 @@ final class HTTP2ClientSession: HTTP2Session, UpstreamSide {
     stream.upstream = self
     stream.upstreamStreamID = streamID
     streams.add(stream)
-    countStreamOpened()
+    streamOpened(streamID)
     connection.needsFlush()
     stream.upstreamStarted(on: self)
   }
@@ -86,8 +86,8 @@ final class HTTP2ClientSession: HTTP2Session, UpstreamSide {
   }
 
   override func headersReceived(_ stream: RelayedStream, ends: Bool) {
-    guard stream.upstream === self else { return }
     headEnded()
+    guard stream.upstream === self else { return }
     hasAnswered = true
     if stream.upstreamHeadDone {
       // Trailers, which end the answer.

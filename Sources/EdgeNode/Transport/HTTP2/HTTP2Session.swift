@@ -31,6 +31,8 @@ class HTTP2Session: Session {
   final private var cutReason: ConnectionCut?
   /// When the frame under way began, if it is a head's; 0 for none.
   final private var headBeganAt: Int64 = 0
+  /// The highest stream that has begun.
+  final private var latestHead: Int32 = 0
   final private var hasReceivedFrame = false
   final private let openedAt: Int64
   /// The stream that nghttp2 named last: a block's fields and a body's chunks come in runs.
@@ -221,13 +223,19 @@ class HTTP2Session: Session {
     hasReceivedFrame = true
     // A frame that does not go on with a head has none before it that is not whole.
     switch frame.type {
-    case HTTP2FrameHeader.headers: headBeganAt = connection.loop.now
+    case HTTP2FrameHeader.headers: headBeganAt = isIgnored(frame) ? 0 : connection.loop.now
     case HTTP2FrameHeader.continuation: break
     default: headBeganAt = 0
     }
     guard let reason = budgets.frameBegins(frame, now: connection.loop.now) else { return true }
     cut(reason)
     return false
+  }
+
+  /// Of a head on a stream that has ended here nghttp2 tells no end.
+  private final func isIgnored(_ frame: HTTP2FrameHeader) -> Bool {
+    guard frame.streamID <= latestHead else { return false }
+    return stream(frame.streamID) == nil
   }
 
   /// - Returns: whether the peer may go on
@@ -246,6 +254,7 @@ class HTTP2Session: Session {
 
   /// A reset of ours has gone out. Those that the peer has provoked are counted, whatever it did to provoke them.
   final func resetSent(_ code: UInt32) {
+    budgets.resetSent(windowBytes: limits.streamWindowBytes)
     switch code {
     case NGHTTP2_NO_ERROR.rawValue, NGHTTP2_INTERNAL_ERROR.rawValue, NGHTTP2_CANCEL.rawValue: break
     default: countSlip()
@@ -264,7 +273,10 @@ class HTTP2Session: Session {
 
   final func headEnded() { headBeganAt = 0 }
 
-  final func countStreamOpened() { budgets.streamOpened() }
+  final func streamOpened(_ streamID: Int32) {
+    latestHead = streamID
+    budgets.streamOpened()
+  }
 
   /// Tells the peer why its connection ends, and takes no more of it.
   private final func cut(_ reason: ConnectionCut) {
@@ -289,6 +301,7 @@ class HTTP2Session: Session {
   }
 
   final func adopt(_ stream: RelayedStream, _ streamID: Int32) {
+    latestHead = streamID
     latestID = streamID
     latest = Unmanaged.passUnretained(stream)
     nghttp2_session_set_stream_user_data(pointer, streamID, latest?.toOpaque())
