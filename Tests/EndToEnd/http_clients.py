@@ -97,6 +97,9 @@ class Http1Client:
             self._read_or_fail()
         return self._reader.answer
 
+    def so_far(self, _: int = 0) -> Answer:
+        return self._reader.answer
+
     def until_informed(self, _: int, status: int) -> None:
         """Until a head of 1xx came; an answer before it fails."""
         while status not in {known for known, _ in self._reader.answer.information}:

@@ -77,7 +77,7 @@ class Pump:
             if not self._unsent:
                 return client.read()
             self._unsent = self._unsent[client.socket.send(self._unsent) :]
-        except (ssl.SSLWantWriteError, ssl.SSLWantReadError, ConnectionError):
+        except (ssl.SSLWantWriteError, ssl.SSLWantReadError, ssl.SSLEOFError, ConnectionError):
             # A connection that has ended is for the answer's reader to judge.
             return False
         return True
@@ -87,21 +87,29 @@ def pump_until_answered(pump: Pump, client: Http1Client | Http2Client, stream: i
     """Sends on while an answer is awaited, which may be another client's. What is written to a connection is taken
     with some delay, so a request that is stuck may go a little further."""
     sending = pump.request.client
-    while not has_answer(client, stream):
-        # Only HTTP/2 says by a frame that it takes more.
-        writing = [sending.socket] if isinstance(sending, Http1Client) and not pump.is_done else []
-        reading = {client.socket} | ({sending.socket} if isinstance(sending, Http2Client) else set())
-        readable, _, _ = select.select(reading, writing, [], 60)
+    # Only HTTP/2 says by a frame that it takes more.
+    writing = [sending.socket] if isinstance(sending, Http1Client) else []
+    reading = {client.socket} if writing else {client.socket, sending.socket}
+    while not client.so_far(stream).is_whole:
+        ready = select.select(reading, [] if pump.is_done else writing, [], 60)
+        assert any(ready), "there is no answer"
+        read_what_came(client, stream)
+        # Last, so that no room is left unused that was read of.
         pump.send()
-        if client.socket in readable and client is not sending:
-            assert client.read(), "the edge closed"
-        if readable and client is sending and isinstance(client, Http1Client):
-            break
     return client.answer(stream)
 
 
-def has_answer(client: Http1Client | Http2Client, stream: int) -> bool:
-    return isinstance(client, Http2Client) and client.so_far(stream).is_whole
+def read_what_came(client: Http1Client | Http2Client, stream: int) -> None:
+    client.socket.setblocking(False)
+    try:
+        while client.read():
+            if client.so_far(stream).is_whole:
+                return
+        raise EOFError(f"the edge closed: {client.so_far(stream)}")
+    except ssl.SSLWantReadError:
+        pass
+    finally:
+        client.socket.settimeout(30)
 
 
 def pump_until_still(pump: Pump, others) -> int:
