@@ -10,7 +10,7 @@ enum {
   LARGEST = 4096,
   LISTS = LARGEST / GRAIN + 1,
   // Beyond this a thread gives freed blocks back, so that a burst does not stay for ever.
-  KEPT_BYTES = 4 * 1024 * 1024,
+  KEPT_BYTES = 8 * 1024 * 1024,
 };
 
 // A sanitizer follows each block from malloc to free: where there is one, no block is kept.

@@ -11,10 +11,10 @@ package struct RelayLimits: Sendable {
   package var idleMicroseconds: Int64 = 300_000_000
   /// Bodies up to this size are held until they are whole, so that they can be sent again.
   package var replayBodyBytes = 1024 * 1024
-  /// Requests larger than 1 KiB that the process holds while they are not answered, all together.
-  package var heldBodyBytes = 16 * 1024 * 1024
+  /// Requests larger than 1.5 KiB that the process holds while they are not answered, all together.
+  package var heldBodyBytes = 12 * 1024 * 1024
   /// Answers that wait for clients, more than 4 KiB each, all together.
-  package var heldAnswerBytes = 16 * 1024 * 1024
+  package var heldAnswerBytes = 12 * 1024 * 1024
 
   // Clients' connections, of the whole process.
   /// nil: a little below half of the descriptors that the process may open.

@@ -7,7 +7,7 @@ extension Exchange {
   /// One exchange in so many is timed with a clock of its own.
   private static let measuredExchanges: UInt64 = 8
   /// Requests up to this size are not counted against what the process may hold.
-  private static let usualBytes = 1024
+  private static let usualBytes = 1536
   /// Larger bodies are passed on as they come where the process holds too much; smaller ones are refused.
   private static let heldWhenShort = 64 * 1024
   /// What waits for the upstream of a request that is streamed; the client is not read on while there is more.
