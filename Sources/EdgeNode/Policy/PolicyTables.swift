@@ -2,6 +2,7 @@
 
 import Glibc
 import StraitProtocol
+import Synchronization
 
 /// A model as served by one upstream, ready for use on the data path.
 package final class OfferEntry: Sendable {
@@ -145,7 +146,12 @@ package struct PolicyFault: Error, CustomStringConvertible {
 }
 
 package final class PolicyTables: Sendable {
+  private static let made = Atomic<UInt64>(0)
+
   package let version: UInt64
+  /// Unlike that of all other tables of the process. Whoever remembers what tables said remembers this and holds no
+  /// reference: a weak one would make counting slow for all who hold the tables.
+  package let serial = made.add(1, ordering: .relaxed).newValue
   package let upstreams: [UpstreamEntry]
   /// Answers to `GET /v1/models`, by dialect.
   package let models: ModelTable

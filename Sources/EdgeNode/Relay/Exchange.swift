@@ -308,11 +308,11 @@ struct Route {
 final class CallerMemory: ConnectionMemory {
   private let key = ByteQueue()
   private var caller: Caller?
-  private weak var policy: PolicyTables?
+  private var policySerial: UInt64 = 0
 
   func recall(_ presented: UnsafeRawBufferPointer, policy: PolicyTables, now: Int64) -> Caller? {
     // Another policy may have withdrawn the key.
-    guard let caller, self.policy === policy, caller.expiresAt > now else { return nil }
+    guard let caller, policySerial == policy.serial, caller.expiresAt > now else { return nil }
     let known = key.readable
     guard known.count == presented.count, let left = known.baseAddress, let right = presented.baseAddress
     else {
@@ -330,7 +330,7 @@ final class CallerMemory: ConnectionMemory {
     key.release()
     key.append(presented)
     self.caller = caller
-    self.policy = policy
+    policySerial = policy.serial
   }
 }
 

@@ -107,6 +107,11 @@ package struct ByteQueue: ~Copyable {
     state.pointee = State()
   }
 
+  /// Has the first bytes fetched, which will be used soon.
+  func prefetch() {
+    strait_prefetch(state.pointee.base, min(state.pointee.written, 2048))
+  }
+
   /// The two queues change places.
   package func exchange(with other: borrowing ByteQueue) {
     let mine = state.pointee

@@ -229,6 +229,11 @@ package struct HeaderBlock: ~Copyable {
     state.pointee.used = 0
   }
 
+  /// Has the fields' bytes fetched, which will be used soon.
+  func prefetch() {
+    strait_prefetch(state.pointee.bytes, state.pointee.used)
+  }
+
   /// The two blocks change places.
   package func exchange(with other: borrowing HeaderBlock) {
     let mine = state.pointee

@@ -63,6 +63,12 @@ final class HTTP2ClientSession: HTTP2Session, UpstreamSide {
   override func appendField(
     _ stream: RelayedStream, _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
   ) -> Bool {
+    // What an answer needs has left the processor's cache while it was waited for; fetched in the order of its pointers.
+    switch stream.upstreamHead.count {
+    case 0: stream.prefetch()
+    case 2: stream.prefetchRequest()
+    default: break
+    }
     // Behind the answer's head only trailers come; its block is free again.
     guard stream.upstreamHead.count < limits.headerFields,
       stream.upstreamHead.listSize + name.count + value.count + 32 <= limits.headerListBytes

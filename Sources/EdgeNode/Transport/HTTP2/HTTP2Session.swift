@@ -1,6 +1,7 @@
 // nghttp2 bound to a connection. Callbacks copy and note; what they noted is acted upon after nghttp2 has returned, when
 // it may be called again. Heads alone are acted upon at once, because the bytes behind them depend on it.
 
+import CLinux
 import CNghttp2
 
 /// What happened in one call of `nghttp2_session_mem_recv`.
@@ -235,7 +236,10 @@ class HTTP2Session: Session {
   /// Of a head on a stream that has ended here nghttp2 tells no end.
   private final func isIgnored(_ frame: HTTP2FrameHeader) -> Bool {
     guard frame.streamID <= latestHead else { return false }
-    return stream(frame.streamID) == nil
+    guard let stream = stream(frame.streamID) else { return true }
+    // It has waited for its answer, and has left the processor's cache meanwhile.
+    strait_prefetch(stream.toOpaque(), RelayedStream.prefetchedBytes)
+    return false
   }
 
   /// - Returns: whether the peer may go on
