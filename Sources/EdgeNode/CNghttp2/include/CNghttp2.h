@@ -14,8 +14,16 @@ static inline nghttp2_data_source strait_nghttp2_source(void *pointer) {
 static inline void *strait_nghttp2_source_pointer(const nghttp2_data_source *source) { return source->ptr; }
 
 // A session on the calling thread's pool of memory; what it frees is cleansed first, because heads hold keys.
+// `frames` is set to where it packs its frames, or to NULL.
 int strait_nghttp2_session_new(nghttp2_session **session, int is_server, const nghttp2_session_callbacks *callbacks,
-                               void *owner, const nghttp2_option *option);
+                               void *owner, const nghttp2_option *option, void **frames);
+
+// The table of streams that a session of this thread has taken since this was last asked, or NULL.
+void *strait_nghttp2_latest_table(void);
+
+// Gives the system what a session does not need while it has nothing to send and no stream: pages that are there again
+// when they are next used.
+void strait_nghttp2_rest(void *frames, void *table);
 
 // The parts of a frame union that the edge looks at.
 static inline nghttp2_headers_category strait_nghttp2_headers_category(const nghttp2_frame *frame) {

@@ -4,7 +4,10 @@
 import CNghttp2
 
 enum HTTP2Callbacks {
-  static func makeSession(for session: HTTP2Session, isServer: Bool) throws -> OpaquePointer {
+  /// - Returns: nghttp2's session, and where it packs its frames
+  static func makeSession(
+    for session: HTTP2Session, isServer: Bool
+  ) throws -> (OpaquePointer, UnsafeMutableRawPointer?) {
     var callbacks: OpaquePointer?
     var option: OpaquePointer?
     guard nghttp2_session_callbacks_new(&callbacks) == 0, nghttp2_option_new(&option) == 0 else {
@@ -18,9 +21,11 @@ enum HTTP2Callbacks {
     set(option, session.limits)
     let owner = Unmanaged.passUnretained(session).toOpaque()
     var pointer: OpaquePointer?
-    let result = strait_nghttp2_session_new(&pointer, isServer ? 1 : 0, callbacks, owner, option)
+    var frameBuffer: UnsafeMutableRawPointer?
+    let result = strait_nghttp2_session_new(
+      &pointer, isServer ? 1 : 0, callbacks, owner, option, &frameBuffer)
     guard result == 0, let pointer else { throw HTTP2SetupError() }
-    return pointer
+    return (pointer, frameBuffer)
   }
 
   private static func set(_ option: OpaquePointer?, _ limits: HTTP2Limits) {

@@ -19,6 +19,9 @@ final class HTTP2ServerSession: HTTP2Session, ClientSide {
   private let idleTimeoutMicroseconds: Int64
   private var idleSince: Int64
   private var secondGoawayAt: Int64 = 0
+  private var rests = false
+  /// Between requests that follow each other nothing is given back.
+  private static let restMicroseconds: Int64 = 1_000_000
 
   init(
     connection: Connection, limits: HTTP2Limits, idleTimeoutMicroseconds: Int64, memory: ConnectionMemory,
@@ -50,6 +53,10 @@ final class HTTP2ServerSession: HTTP2Session, ClientSide {
         session, UInt8(NGHTTP2_FLAG_NONE.rawValue), last, NGHTTP2_NO_ERROR.rawValue, nil, 0)
       connection.needsFlush()
     }
+    if isIdle, !rests, now - idleSince > Self.restMicroseconds {
+      rests = true
+      rest()
+    }
     if isIdle, secondGoawayAt == 0, now - idleSince > idleTimeoutMicroseconds {
       receiver.connectionCut(.idle)
       drain()
@@ -60,6 +67,7 @@ final class HTTP2ServerSession: HTTP2Session, ClientSide {
 
   override func streamBegan(_ streamID: Int32) -> RelayedStream? {
     guard let stream = receiver.makeStream(on: self) else { return nil }
+    rests = false
     stream.client = self
     stream.clientStreamID = streamID
     streams.add(stream)

@@ -20,6 +20,8 @@ class HTTP2Session: Session {
   final let limits: HTTP2Limits
   final private(set) var goingAway = false
   final private var pointer: OpaquePointer?
+  final private var frameBuffer: UnsafeMutableRawPointer?
+  final private var streamTable: UnsafeMutableRawPointer?
   final private var events = ContiguousArray<HTTP2Event>()
   /// Where `mem_send` puts DATA frames while `produce` runs.
   final private var output: UnsafeMutableRawBufferPointer?
@@ -46,7 +48,7 @@ class HTTP2Session: Session {
     budgets = FloodBudgets(limits)
     openedAt = connection.loop.now
     super.init()
-    pointer = try HTTP2Callbacks.makeSession(for: self, isServer: isServer)
+    (pointer, frameBuffer) = try HTTP2Callbacks.makeSession(for: self, isServer: isServer)
     try configure(isServer: isServer)
   }
 
@@ -90,6 +92,14 @@ class HTTP2Session: Session {
   final func reset(_ streamID: Int32, _ code: nghttp2_error_code) {
     nghttp2_submit_rst_stream(pointer, UInt8(NGHTTP2_FLAG_NONE.rawValue), streamID, code.rawValue)
     connection.needsFlush()
+  }
+
+  /// Gives back what is not needed while no stream is open.
+  final func rest() {
+    guard carried.isEmpty, nghttp2_session_want_write(pointer) == 0 else { return }
+    strait_nghttp2_rest(frameBuffer, streamTable)
+    carried.release()
+    events = []
   }
 
   /// No new streams; those that run go on.
@@ -305,6 +315,7 @@ class HTTP2Session: Session {
   }
 
   final func adopt(_ stream: RelayedStream, _ streamID: Int32) {
+    if latestHead == 0 { streamTable = strait_nghttp2_latest_table() }
     latestHead = streamID
     latestID = streamID
     latest = Unmanaged.passUnretained(stream)
