@@ -119,10 +119,11 @@ def test_requests_whose_upstream_is_not_known_yet_have_a_bound_together(world, e
 
 
 def test_a_request_is_streamed_where_there_is_no_room_to_hold_it(world, edge, scripted, others, http2):
-    """Small enough to be held are all of them; none has reached its upstream whole."""
+    """Small enough to be held are all of them; none has reached its upstream whole. For the last there is room to begin,
+    and not to end."""
     body = large_body("scripted-http2", 900 << 10)
     go = threading.Event()
-    clients = [client_of(world, edge, http2) for _ in range(HELD_BYTES // len(body) + 2)]
+    clients = [client_of(world, edge, http2) for _ in range(HELD_BYTES // len(body) + 1)]
     requests = [PartialRequest(client) for client in clients]
     pumps = [Pump(request, body) for request in requests]
     try:
@@ -133,6 +134,7 @@ def test_a_request_is_streamed_where_there_is_no_room_to_hold_it(world, edge, sc
                     request.end()
             assert pumps[0].is_done
             waiting = [(request, pump) for request, pump in zip(requests, pumps) if not pump.is_done]
+            assert len(waiting) == 1
             go.set()
             for request, pump in waiting:
                 pump.finish()

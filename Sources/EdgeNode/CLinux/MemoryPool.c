@@ -4,11 +4,14 @@
 #include "CLinux.h"
 
 #include <malloc.h>
+#include <stdint.h>
+#include <sys/mman.h>
 
 enum {
   GRAIN = 16,
   LARGEST = 4096,
   LISTS = LARGEST / GRAIN + 1,
+  HEAP_BYTES = 64 * 1024 * 1024,
   // Beyond this a thread gives freed blocks back, so that a burst does not stay for ever.
   KEPT_BYTES = 8 * 1024 * 1024,
 };
@@ -69,4 +72,17 @@ void strait_pool_trim(void) {
   }
   kept_bytes = 0;
   malloc_trim(0);
+}
+
+void strait_pool_prepare_thread(void) {
+  if (!KEEPS_BLOCKS) return;
+  // A heap grows by more than a large page at a time, so that its memory can come in large pages.
+  mallopt(M_TOP_PAD, 4 * 1024 * 1024);
+  void *sample = malloc(1024);
+  if (sample == NULL) return;
+  // A thread's heap begins where glibc puts it: at a multiple of its largest size. Where that is not so, the advice is for
+  // other memory or for none, and does no harm.
+  uintptr_t heap = (uintptr_t)sample & ~(uintptr_t)(HEAP_BYTES - 1);
+  madvise((void *)heap, HEAP_BYTES, MADV_HUGEPAGE);
+  free(sample);
 }

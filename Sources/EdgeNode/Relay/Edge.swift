@@ -62,6 +62,7 @@ package final class Edge: Sendable {
       let started = Mutex<SystemCallError?>(nil)
       let ready = ThreadGate()
       let thread = WorkerThread(name: "worker-\(index)") { [self] in
+        strait_pool_prepare_thread()
         do {
           let worker = try Worker(
             settings: settings, handle: handle, tls: tls, policy: tables, sink: sink, shared: shared,

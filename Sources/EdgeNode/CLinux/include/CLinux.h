@@ -106,3 +106,7 @@ void strait_pool_give_sized(void *memory, size_t count);
 size_t strait_pool_size(const void *memory);
 // Gives what the calling thread keeps back to the system.
 void strait_pool_trim(void);
+
+// To be called once by a thread that takes much from its pool: its memory comes in large pages where the system has them,
+// because what a thousand exchanges need is spread over more small pages than the processor keeps at hand.
+void strait_pool_prepare_thread(void);
