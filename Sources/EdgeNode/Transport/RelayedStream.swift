@@ -200,6 +200,8 @@ protocol ClientSide: AnyObject {
   /// The relay has taken `count` bytes of the request's body: the client may send as many more.
   func credit(_ stream: RelayedStream, _ count: Int)
   var clientProtocol: ClientProtocolVersion { get }
+  /// Requests of the connection that are under way.
+  var openStreams: Int { get }
   var connectionMemory: ConnectionMemory { get }
 }
 

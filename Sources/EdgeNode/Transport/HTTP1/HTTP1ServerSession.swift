@@ -31,6 +31,7 @@ final class HTTP1ServerSession: Session, ClientSide {
 
   let connectionMemory: ConnectionMemory
   var clientProtocol: ClientProtocolVersion { .http1 }
+  var openStreams: Int { stream == nil ? 0 : 1 }
 
   private let connection: Connection
   private let limits: HTTP1Limits

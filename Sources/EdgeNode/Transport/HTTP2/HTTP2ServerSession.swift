@@ -13,6 +13,7 @@ protocol RequestReceiver: AnyObject {
 final class HTTP2ServerSession: HTTP2Session, ClientSide {
   let connectionMemory: ConnectionMemory
   var clientProtocol: ClientProtocolVersion { .http2 }
+  var openStreams: Int { streams.count }
 
   private let receiver: any RequestReceiver
   private var streams = StreamList(upstream: false)
