@@ -95,8 +95,9 @@ struct BodyVerdict: Equatable {
   private mutating func read(
     _ reader: inout HTTP1BodyReader, _ bytes: UnsafeRawBufferPointer, _ position: inout Int
   ) {
+    let trailers = ByteQueue()
     while true {
-      switch reader.next(bytes, &position) {
+      switch reader.next(bytes, &position, trailers: trailers) {
       case .payload(let range): payload += bytes[range]
       case .needMore: return
       case .end:
@@ -105,7 +106,7 @@ struct BodyVerdict: Equatable {
       case .invalid:
         end = .invalid
         var again = position
-        if case .invalid = reader.next(bytes, &again) { return }
+        if case .invalid = reader.next(bytes, &again, trailers: trailers) { return }
         expect(false, "a body that is wrong stays wrong")
       }
     }
