@@ -134,7 +134,6 @@ def test_a_request_is_streamed_where_there_is_no_room_to_hold_it(world, edge, sc
                     request.end()
             assert pumps[0].is_done
             waiting = [(request, pump) for request, pump in zip(requests, pumps) if not pump.is_done]
-            assert len(waiting) == 1
             go.set()
             for request, pump in waiting:
                 pump.finish()
