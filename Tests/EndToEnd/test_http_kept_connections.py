@@ -100,7 +100,9 @@ def test_a_new_connection_that_ends_is_no_stale_one(client, scripted, way, end):
         exchange.keep_alive = False
 
     with scripted.doing(answer_the_new_ones):
-        assert ask(client, way).status == 200
+        # Each ends one of those that were kept, of which there may be some.
+        for _ in range(4):
+            assert ask(client, way).status == 200
     with scripted.doing(end):
         assert ask(client, way).status == 502
     assert len(scripted.exchanges) == 1
