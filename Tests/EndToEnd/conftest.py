@@ -11,6 +11,8 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "infra"))
 
+from http_clients import client_of  # noqa: E402
+from scripted import WAYS  # noqa: E402
 from world import World  # noqa: E402
 
 _failed: list[str] = []
@@ -53,6 +55,19 @@ def nothing_dies(request):
 @pytest.fixture(params=[False, True], ids=["HTTP/1.1", "HTTP/2"])
 def http2(request) -> bool:
     return request.param
+
+
+@pytest.fixture(params=WAYS)
+def way(request) -> str:
+    """How the edge and the scripted upstream speak."""
+    return request.param
+
+
+@pytest.fixture
+def client(world, http2):
+    """One connection to the edge, over either protocol."""
+    with client_of(world, world.edge(), http2) as client:
+        yield client
 
 
 def pytest_runtest_logreport(report):

@@ -6,11 +6,11 @@ import json
 import pytest
 from devfleet.processes import wait_until
 from edge_beside import H2Client, edge_beside, metric
-from scripted import scripts
+from scripted import WAYS, scripts
 from world import chat_request, message_request
 
 
-@pytest.mark.parametrize("way", ["http1", "http1-tls", "http2", "http2-tls"])
+@pytest.mark.parametrize("way", WAYS)
 def test_the_upstream_is_cancelled(world, scripted, way, http2):
     with scripted.doing(scripts.endless()):
         request_id = leave_after_some(

@@ -10,10 +10,9 @@ import zlib
 import pytest
 from edge_beside import edge_beside
 from http_clients import Http2Client, chat_body, client_of
-from scripted import at_head, scripts
+from scripted import WAYS, at_head, scripts
 from uploads import PartialRequest, Pump, large_body, pump_until_still, taking_all
 
-WAYS = ["http1", "http1-tls", "http2", "http2-tls"]
 MUCH = b'"' + b"0123456789abcdef" * (2 << 20) + b'"'
 # What the kernel holds of a loopback connection between the edge and somebody who does not read.
 KERNEL_BYTES = 12 << 20

@@ -6,24 +6,11 @@ import threading
 import h2.exceptions
 import pytest
 from http_clients import client_of
-from scripted import at_head, scripts
+from scripted import WAYS, at_head, scripts
 from uploads import CUT, PartialRequest, large_body
 
-WAYS = ["http1", "http1-tls", "http2", "http2-tls"]
 BEGUN, WHOLE = 2 << 20, 8 << 20
 REFUSAL = b'{"error":{"message":"too large","type":"invalid_request_error","param":null,"code":"too_large"}}'
-
-
-@pytest.fixture(params=WAYS)
-def way(request) -> str:
-    """How the edge and the upstream speak."""
-    return request.param
-
-
-@pytest.fixture
-def client(world, http2):
-    with client_of(world, world.edge(), http2) as client:
-        yield client
 
 
 def answering_early(status, body, *, closing=False):

@@ -4,9 +4,7 @@ import threading
 
 import pytest
 from http_clients import Http1Client, chat_body
-from scripted import scripts
-
-WAYS = ["http1", "http1-tls", "http2", "http2-tls"]
+from scripted import WAYS, scripts
 
 
 @pytest.fixture

@@ -2,18 +2,11 @@
 no request may be sent twice where the first may have been answered."""
 
 import pytest
-from http_clients import chat_body, client_of
-from scripted import scripts
+from http_clients import chat_body
+from scripted import WAYS, scripts
 
-ALL_WAYS = ["http1", "http1-tls", "http2", "http2-tls"]
-HTTP1_WAYS, HTTP2_WAYS = ALL_WAYS[:2], ALL_WAYS[2:]
+HTTP1_WAYS, HTTP2_WAYS = WAYS[:2], WAYS[2:]
 LARGE = "x" * 1_000_000
-
-
-@pytest.fixture
-def client(world, http2):
-    with client_of(world, world.edge(), http2) as client:
-        yield client
 
 
 class FirstThen:

@@ -2,23 +2,10 @@
 and nothing passes that is for one hop only."""
 
 import pytest
-from http_clients import Http1Client, chat_body, client_of
+from http_clients import Http1Client, chat_body
 from scripted import scripts
 
-WAYS = ["http1", "http1-tls", "http2", "http2-tls"]
 EVENT = b"data: {}\n\n"
-
-
-@pytest.fixture(params=WAYS)
-def way(request) -> str:
-    """How the edge and the upstream speak."""
-    return request.param
-
-
-@pytest.fixture
-def client(world, http2):
-    with client_of(world, world.edge(), http2) as client:
-        yield client
 
 
 @pytest.mark.parametrize("framing", ["length", "chunked", "close"])

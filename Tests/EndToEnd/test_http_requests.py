@@ -1,15 +1,9 @@
 """Requests that ask for less than an answer with a body, or ask before they send theirs."""
 
 import pytest
-from http_clients import Http1Client, chat_body, client_of
+from http_clients import Http1Client, chat_body
 
 EXPECTS = {"expect": "100-continue"}
-
-
-@pytest.fixture
-def client(world, http2):
-    with client_of(world, world.edge(), http2) as client:
-        yield client
 
 
 # MARK: HEAD

@@ -15,15 +15,8 @@ from test_http_backpressure import taking_large_ones_after
 from uploads import PartialRequest, Pump, large_body, pump_until_answered, pump_until_still, taking_all
 from world import STRICT, STRICT_LIMITS, message_request
 
-WAYS = ["http1", "http1-tls", "http2", "http2-tls"]
 # Twice what an edge keeps to send again: it has gone on by then.
 BEGUN = 2 << 20
-
-
-@pytest.fixture(params=WAYS)
-def way(request) -> str:
-    """How the edge and the upstream speak."""
-    return request.param
 
 
 @pytest.fixture

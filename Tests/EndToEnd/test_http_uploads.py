@@ -6,28 +6,15 @@ import json
 import pytest
 from devfleet.processes import wait_until
 from http_clients import chat_body, client_of
-from scripted import at_head, scripts
+from scripted import WAYS, at_head, scripts
 from uploads import PartialRequest, large_body, taking_all
 from world import MAPPED_NAME
 
-WAYS = ["http1", "http1-tls", "http2", "http2-tls"]
 # What an edge keeps of a request by default, to send it again.
 REPLAY_BYTES = 1 << 20
 MUCH = 8 << 20
 SIZES = [64 << 10, 3 << 20]
 USAGE_WANTED = b',"stream_options":{"include_usage":true}}'
-
-
-@pytest.fixture(params=WAYS)
-def way(request) -> str:
-    """How the edge and the upstream speak."""
-    return request.param
-
-
-@pytest.fixture
-def client(world, http2):
-    with client_of(world, world.edge(), http2) as client:
-        yield client
 
 
 # MARK: held or passed on

@@ -5,6 +5,7 @@ import json
 
 import pytest
 from devfleet.fleet import REGIONS
+from scripted import WAYS
 from world import chat_request, events, message_request
 
 QUESTION = [{"role": "user", "content": "What is the capital of France?"}]
@@ -110,7 +111,7 @@ def test_curl(world, scripted, version, tls):
     assert events(body)[-1] == "[DONE]"
 
 
-@pytest.mark.parametrize("way", ["http1", "http1-tls", "http2", "http2-tls"])
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 def test_every_way_of_speaking_to_an_upstream(world, scripted, way, stream, http2):
     with world.http(http2=http2) as client:

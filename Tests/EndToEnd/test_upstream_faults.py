@@ -5,7 +5,7 @@ import json
 import anthropic
 import openai
 import pytest
-from scripted import scripts
+from scripted import WAYS, scripts
 from world import STRICT, chat_request, events, message_request
 
 CHUNKS = scripts.chat_events("scripted", ["Half", " of"], None, False)[:3]
@@ -109,7 +109,7 @@ def test_an_upstream_that_is_down(world, http2):
     assert (record["usage_source"], record["cost_nano_usd"]) == ("none", 0)
 
 
-@pytest.mark.parametrize("way", ["http1", "http1-tls", "http2", "http2-tls"])
+@pytest.mark.parametrize("way", WAYS)
 def test_an_upstream_that_closes_without_a_word(world, scripted, way, http2):
     with scripted.doing(scripts.cut_before_head()), world.http(http2=http2) as client:
         answer = client.post("/chat/completions", json=chat_request(f"scripted-{way}"))
@@ -118,7 +118,7 @@ def test_an_upstream_that_closes_without_a_word(world, scripted, way, http2):
     assert record["outcome"] in ("upstream_cut", "upstream_unreachable")
 
 
-@pytest.mark.parametrize("way", ["http1", "http1-tls", "http2", "http2-tls"])
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("fault", [scripts.cut_after, scripts.end_after], ids=["cut", "ended early"])
 def test_a_cut_stream_never_looks_complete(world, scripted, way, fault, http2):
     with scripted.doing(fault(CHUNKS)), world.http(http2=http2) as client:

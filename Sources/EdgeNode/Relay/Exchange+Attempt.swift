@@ -29,7 +29,7 @@ extension Exchange {
       into: forwarded)
     upstreamHead.removeAll()
     isWaitingForConnection = true
-    pool.start(self, fresh: fresh, canBeSentAgain: !isStreamedUp)
+    pool.start(self, fresh: fresh, replayable: !isStreamedUp)
   }
 
   /// The length that the upstream is told. HTTP/1.1 has trailers only where it is told none.
@@ -80,13 +80,13 @@ extension Exchange {
   func attemptFailed(_ failure: UpstreamFailure) {
     isWaitingForConnection = false
     guard phase == .attempting else { return answerBroke(failure) }
-    if failure == .staleConnection, canBeSentAgain, attempts < worker.limits.attempts {
+    if failure == .staleConnection, isReplayable, attempts < worker.limits.attempts {
       worker.counters.add(.retries)
       return attempt(fresh: true)
     }
     // The request has reached nobody, so another offer may have it.
     if failure.reachedNobody, let route, route.next + 1 < route.offers.upperBound,
-      attempts < worker.limits.attempts, canBeSentAgain
+      attempts < worker.limits.attempts, isReplayable
     {
       self.route?.next += 1
       worker.counters.add(.retries)

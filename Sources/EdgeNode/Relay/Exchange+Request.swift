@@ -51,9 +51,7 @@ extension Exchange {
     }
     // The body is held until it is whole, so the client's window is opened at once; what is held has its own limit.
     creditClient()
-    guard isOverBudget else { return }
-    refuse(.overloaded)
-    releaseRequest()
+    if isOverBudget { refuse(.overloaded) }
   }
 
   private var requestFault: EdgeFault? {
@@ -115,7 +113,7 @@ extension Exchange {
       }
       body.consume(end - passedOnBytes)
       passedOnBytes = end
-      canBeSentAgain = false
+      isReplayable = false
       if body.isEmpty { body.release() }
       _ = holdRequest()
     }
@@ -150,8 +148,10 @@ extension Exchange {
   /// - Returns: whether the process's budget allows for it
   func holdRequest() -> Bool {
     let held = request.listSize + held(body) + held(forwardedBody)
-    if held <= reservedBytes || isExempt {
-      if !isExempt { giveBack(to: held) }
+    if isExempt { return true }
+    if held <= reservedBytes {
+      worker.heldRequests.give(reservedBytes - held)
+      reservedBytes = held
       return true
     }
     guard held > Self.usualBytes else { return true }
@@ -166,10 +166,11 @@ extension Exchange {
   /// Of a large block the pages that were never written are nobody's.
   private func held(_ queue: borrowing ByteQueue) -> Int { min(queue.heldBytes, queue.count + 4096) }
 
-  private func giveBack(to held: Int) {
-    guard reservedBytes > held else { return }
-    worker.heldRequests.give(reservedBytes - held)
-    reservedBytes = held
+  func giveReservationBack() {
+    if reservedBytes > 0 { worker.heldRequests.give(reservedBytes) }
+    reservedBytes = 0
+    if isExempt { worker.heldRequests.giveExemption() }
+    isExempt = false
   }
 
   /// Nobody needs the request any more.
@@ -177,10 +178,8 @@ extension Exchange {
     body.release()
     forwardedBody.release()
     forwardedOffset = 0
-    canBeSentAgain = false
-    giveBack(to: 0)
-    if isExempt { worker.heldRequests.giveExemption() }
-    isExempt = false
+    isReplayable = false
+    giveReservationBack()
     creditClient()
   }
 }

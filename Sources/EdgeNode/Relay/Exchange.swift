@@ -47,7 +47,7 @@ final class Exchange: RelayedStream {
   var requestEnded = false
   var bodyIsForwarded = false
   /// All of the request is held still.
-  var canBeSentAgain = true
+  var isReplayable = true
   /// Of a body that is streamed: how much of it has gone into `forwardedBody`, before changes.
   var passedOnBytes = 0
   var receivedBytes = 0
@@ -85,8 +85,7 @@ final class Exchange: RelayedStream {
 
   deinit {
     releaseReader()
-    if reservedBytes > 0 { worker.heldRequests.give(reservedBytes) }
-    if isExempt { worker.heldRequests.giveExemption() }
+    giveReservationBack()
     if countedAnswer > 0 { worker.heldAnswers.note(-countedAnswer) }
   }
 

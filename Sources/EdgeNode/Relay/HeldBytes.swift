@@ -27,8 +27,8 @@ final class HeldBytes: Sendable {
     held.add(change, ordering: .relaxed)
   }
 
-  /// Bytes beyond the limit, which `note` lets happen.
-  var excess: Int { max(0, held.load(ordering: .relaxed) - limit) }
+  /// More than the limit is held, which `note` lets happen.
+  var isOver: Bool { held.load(ordering: .relaxed) > limit }
 
   /// There is a reason to hold less.
   var isHalfUsed: Bool { held.load(ordering: .relaxed) > limit / 2 }
@@ -53,7 +53,8 @@ final class HeldShare {
 
   private let all: HeldBytes
   private var granted = 0
-  private var used = 0
+  /// What this worker holds.
+  private(set) var used = 0
 
   init(_ all: HeldBytes) {
     self.all = all
@@ -105,7 +106,7 @@ final class HeldShare {
   }
 
   var isHalfUsed: Bool { all.isHalfUsed }
-  var excess: Int { all.excess }
+  var isOver: Bool { all.isOver }
   var limit: Int { all.limit }
   func takeExemption(holding count: Int) -> Bool { all.takeExemption(holding: count) }
   func giveExemption() { all.giveExemption() }

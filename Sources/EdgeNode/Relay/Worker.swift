@@ -6,59 +6,9 @@ import Glibc
 import StraitProtocol
 import Synchronization
 
-/// What the workers of a process share.
-struct SharedParts: Sendable {
-  let sockets: ListeningSockets
-  let accessLog: AccessLog?
-  let resolver: Resolver
-  let gate: ConnectionGate
-  let overload: Overload
-  let heldRequests: HeldBytes
-  let heldAnswers: HeldBytes
-}
-
-/// One worker's connections to one upstream.
-struct PoolState: Sendable {
-  let upstream: String
-  let connections: Int
-  /// Connections with nothing under way.
-  let idle: Int
-  /// Requests that wait for a connection.
-  let waiting: Int
-}
-
-/// The part of a worker that other threads may hold.
-final class WorkerHandle: Sendable {
-  let counters = Counters()
-  let timings = Timings()
-  /// As of the last sweep.
-  let pools = Mutex<[PoolState]>([])
-  let waker: LoopWaker
-  private let mailbox = Mutex<[@Sendable (Worker) -> Void]>([])
-
-  init() throws {
-    waker = try LoopWaker()
-  }
-
-  /// Has the worker's thread run `job` soon.
-  func post(_ job: @escaping @Sendable (Worker) -> Void) {
-    mailbox.withLock { $0.append(job) }
-    waker.wake()
-  }
-
-  fileprivate func takeJobs() -> [@Sendable (Worker) -> Void] {
-    mailbox.withLock { jobs in
-      defer { jobs = [] }
-      return jobs
-    }
-  }
-}
-
 final class Worker: RequestReceiver, ConnectionOwner {
   /// A client that comes while the edge drains has this long to begin its request.
   private static let drainGraceMicroseconds: Int64 = 1_000_000
-  /// A stream that holds less is not worth resetting.
-  private static let resetFloorBytes = 4096
 
   let loop: EventLoop
   let handle: WorkerHandle
@@ -73,29 +23,29 @@ final class Worker: RequestReceiver, ConnectionOwner {
   let heldAnswers: HeldShare
 
   /// Memory is short: requests are refused.
-  private(set) var refusesRequests = false
+  var refusesRequests = false
 
   /// Much was given up at once: the allocator is to give it back.
-  private var trimsMemory = false
+  var trimsMemory = false
 
   private let resolver: Resolver
   let accessLog: AccessLog?
   private let gate: ConnectionGate
-  private let overload: Overload
+  let overload: Overload
   /// Does what one worker does for all.
-  private let isFirst: Bool
+  let isFirst: Bool
   private var tls: TLSContext
-  private var listeners = [Listener]()
+  var listeners = [Listener]()
   private var handoverOffer: HandoverOffer?
   /// The process that had the sockets before goes on serving until this one can.
-  private var waitsForPolicy = false
+  var waitsForPolicy = false
   private var admin: AdminPort?
   private var pools = [UpstreamID: (entry: UpstreamEntry, pool: UpstreamPool)]()
   /// In the order of the policy's upstreams.
   private var poolsByIndex = ContiguousArray<UpstreamPool>()
   private var retiredPools = [UpstreamPool]()
-  private var clients = ClientList()
-  private var exchanges = ContiguousArray<Exchange>()
+  var clients = ClientList()
+  var exchanges = ContiguousArray<Exchange>()
   private var drainsAt: Int64?
   private var stopsAt: Int64 = .max
 
@@ -125,7 +75,7 @@ final class Worker: RequestReceiver, ConnectionOwner {
     }
     loop.onTurn = { [unowned self] in
       handle.timings.turn.observe($0)
-      if heldAnswers.excess > 0 { resetUnread() }
+      if heldAnswers.isOver { resetUnread() }
     }
     loop.onSweep = { [unowned self] in sweep() }
     waitsForPolicy = shared.sockets.wereTakenOver && policy.version == 0
@@ -299,7 +249,7 @@ final class Worker: RequestReceiver, ConnectionOwner {
     (connection.session as? HTTP1ServerSession)?.closeAfterNextAnswer()
   }
 
-  private func drain(_ connection: Connection) {
+  func drain(_ connection: Connection) {
     (connection.session as? HTTP2ServerSession)?.drain()
     (connection.session as? HTTP1ServerSession)?.drain()
   }
@@ -361,59 +311,6 @@ final class Worker: RequestReceiver, ConnectionOwner {
     continueDrain(now)
   }
 
-  // MARK: Memory
-
-  /// Does without what the process can no longer afford.
-  private func relieve(_ now: Int64) {
-    if isFirst { overload.look(now: now) }
-    let level = overload.level
-    refusesRequests = level >= .refuse
-    for listener in listeners { listener.hold(refusesRequests || waitsForPolicy) }
-    if level >= .drainIdle { drainIdle() }
-    if level == .resetLargest { resetLargest() }
-    if trimsMemory, !heldAnswers.isHalfUsed {
-      trimsMemory = false
-      strait_pool_trim()
-    }
-  }
-
-  private func drainIdle() {
-    for index in stride(from: clients.count - 1, through: 0, by: -1) where index < clients.count {
-      let connection = clients.clients[index].connection
-      if connection.session?.isIdle == true { drain(connection) }
-    }
-  }
-
-  /// Each worker gives back its share of what is too much, from the streams that hold the most.
-  private func resetLargest() {
-    var excess = overload.excessBytes / max(1, settings.workers)
-    let holding = exchanges.lazy.map { (exchange: $0, bytes: $0.bufferedBytes) }
-      .filter { $0.bytes >= Self.resetFloorBytes }
-      .sorted { $0.bytes > $1.bytes }
-    for (exchange, bytes) in holding where excess > 0 {
-      excess -= bytes
-      counters.add(cut: .memory)
-      exchange.shed()
-    }
-  }
-
-  /// Resets streams whose answers wait, those of the connection that lets the most wait first: whoever reads has been
-  /// flushed when this is called, at a turn's end.
-  private func resetUnread() {
-    var surplus = heldAnswers.excess + heldAnswers.limit / 4
-    var waiting = [ObjectIdentifier: Int]()
-    for exchange in exchanges { waiting[exchange.clientIdentity, default: 0] += exchange.countedAnswer }
-    let holding = exchanges.filter { $0.countedAnswer > 0 }
-      .map { (exchange: $0, total: waiting[$0.clientIdentity] ?? 0) }
-      .sorted { $0.total > $1.total }
-    for (exchange, _) in holding where surplus > 0 {
-      surplus -= exchange.countedAnswer
-      counters.add(cut: .memory)
-      exchange.shed()
-    }
-    trimsMemory = true
-  }
-
   // MARK: Ending
 
   /// Takes no more clients but those who wait already, lets exchanges end within the window, then stops the loop.
@@ -452,28 +349,5 @@ final class Worker: RequestReceiver, ConnectionOwner {
     for client in Array(clients.clients) { client.connection.close() }
     admin?.close()
     loop.stop()
-  }
-}
-
-/// xoshiro256**: request ids need to be unlike each other, not hard to guess, and a system call for each would cost.
-struct FastRandom: RandomNumberGenerator {
-  private var state: (UInt64, UInt64, UInt64, UInt64)
-
-  init() {
-    var system = SystemRandomNumberGenerator()
-    state = (system.next() | 1, system.next(), system.next(), system.next())
-  }
-
-  mutating func next() -> UInt64 {
-    let product = state.1 &* 5
-    let result = (product << 7 | product >> 57) &* 9
-    let shifted = state.1 << 17
-    state.2 ^= state.0
-    state.3 ^= state.1
-    state.1 ^= state.2
-    state.0 ^= state.3
-    state.2 ^= shifted
-    state.3 = state.3 << 45 | state.3 >> 19
-    return result
   }
 }

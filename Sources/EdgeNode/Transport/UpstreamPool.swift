@@ -78,14 +78,14 @@ final class UpstreamPool: ConnectionOwner {
   /// Starts the stream's request on a connection, now or when there is one.
   /// - Parameters:
   ///   - fresh: only on a connection that has not served before
-  ///   - canBeSentAgain: whether it may go where it can get lost, because an HTTP/1.1 upstream closes an idle connection
-  func start(_ stream: RelayedStream, fresh: Bool, canBeSentAgain: Bool) {
+  ///   - replayable: whether it may go where it can get lost, because an HTTP/1.1 upstream closes an idle connection
+  func start(_ stream: RelayedStream, fresh: Bool, replayable: Bool) {
     if !fresh {
       if let session = chosen(for: stream) {
         session.start(stream)
         return
       }
-      while canBeSentAgain, let session = idle.popLast() {
+      while replayable, let session = idle.popLast() {
         guard session.isReusable else { continue }
         session.start(stream)
         return
@@ -95,7 +95,7 @@ final class UpstreamPool: ConnectionOwner {
       stream.upstreamFailed(.poolFull)
       return
     }
-    if fresh || !canBeSentAgain { waitingForFresh.append(stream) } else { waiting.append(stream) }
+    if fresh || !replayable { waitingForFresh.append(stream) } else { waiting.append(stream) }
     connectIfNeeded()
   }
 
@@ -109,9 +109,15 @@ final class UpstreamPool: ConnectionOwner {
     let address = UInt(bitPattern: ObjectIdentifier(client))
     let own = multiplexed[Int((address &* Self.spreadingFactor) >> 32 % UInt(multiplexed.count))]
     if own.room > 0 { return own }
-    // There is to be room for the next one.
-    if connecting == 0, connections.count < limits.connections / 2 { _ = connect() }
+    if connecting == 0, connections.count < limits.connections, isCrowded { _ = connect() }
     return multiplexed.last(where: { $0.room > 0 })
+  }
+
+  /// More is taken than is free on all connections together, so that clients come to share where they need not.
+  private var isCrowded: Bool {
+    var balance = 0
+    for session in multiplexed { balance += session.activeStreams - session.room }
+    return balance > 0
   }
 
   /// Forgets a stream that still waits.

@@ -4,4 +4,7 @@ TLS."""
 from .exchange import Exchange, Request, Script, at_head
 from .upstream import ScriptedUpstream
 
-__all__ = ["Exchange", "Request", "Script", "ScriptedUpstream", "at_head"]
+WAYS = ["http1", "http1-tls", "http2", "http2-tls"]
+"""How an edge can speak with it; each has an offer of its own."""
+
+__all__ = ["WAYS", "Exchange", "Request", "Script", "ScriptedUpstream", "at_head"]

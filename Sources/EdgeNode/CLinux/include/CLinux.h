@@ -19,12 +19,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-// Clears memory that held content. The barrier keeps the compiler from leaving it out.
 // Has the processor fetch memory that will be used soon.
 static inline void strait_prefetch(const void *memory, size_t bytes) {
   for (size_t offset = 0; offset < bytes; offset += 64) __builtin_prefetch((const char *)memory + offset, 1);
 }
 
+// Clears memory that held content. The barrier keeps the compiler from leaving it out.
 static inline void strait_cleanse(void *memory, size_t count) {
   memset(memory, 0, count);
   __asm__ __volatile__("" : : "r"(memory) : "memory");

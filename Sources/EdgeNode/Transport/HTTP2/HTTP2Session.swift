@@ -35,7 +35,7 @@ class HTTP2Session: Session {
   /// When the frame under way began, if it is a head's; 0 for none.
   final private var headBeganAt: Int64 = 0
   /// The highest stream that has begun.
-  final private var latestHead: Int32 = 0
+  final private var highestID: Int32 = 0
   final private var hasReceivedFrame = false
   final private let openedAt: Int64
   /// The stream that nghttp2 named last: a block's fields and a body's chunks come in runs.
@@ -234,7 +234,7 @@ class HTTP2Session: Session {
     hasReceivedFrame = true
     // A frame that does not go on with a head has none before it that is not whole.
     switch frame.type {
-    case HTTP2FrameHeader.headers: headBeganAt = isIgnored(frame) ? 0 : connection.loop.now
+    case HTTP2FrameHeader.headers: headBegins(frame.streamID)
     case HTTP2FrameHeader.continuation: break
     default: headBeganAt = 0
     }
@@ -243,13 +243,16 @@ class HTTP2Session: Session {
     return false
   }
 
-  /// Of a head on a stream that has ended here nghttp2 tells no end.
-  private final func isIgnored(_ frame: HTTP2FrameHeader) -> Bool {
-    guard frame.streamID <= latestHead else { return false }
-    guard let stream = stream(frame.streamID) else { return true }
-    // It has waited for its answer, and has left the processor's cache meanwhile.
-    strait_prefetch(stream.toOpaque(), RelayedStream.prefetchedBytes)
-    return false
+  private final func headBegins(_ streamID: Int32) {
+    headBeganAt = connection.loop.now
+    guard streamID <= highestID else { return }
+    if let stream = stream(streamID) {
+      // It has waited for its answer, and has left the processor's cache meanwhile.
+      strait_prefetch(stream.toOpaque(), RelayedStream.prefetchedBytes)
+    } else {
+      // Of a head on a stream that has ended here nghttp2 tells no end.
+      headBeganAt = 0
+    }
   }
 
   /// - Returns: whether the peer may go on
@@ -288,7 +291,7 @@ class HTTP2Session: Session {
   final func headEnded() { headBeganAt = 0 }
 
   final func streamOpened(_ streamID: Int32) {
-    latestHead = streamID
+    highestID = streamID
     budgets.streamOpened()
   }
 
@@ -315,8 +318,8 @@ class HTTP2Session: Session {
   }
 
   final func adopt(_ stream: RelayedStream, _ streamID: Int32) {
-    if latestHead == 0 { streamTable = strait_nghttp2_latest_table() }
-    latestHead = streamID
+    if highestID == 0 { streamTable = strait_nghttp2_latest_table() }
+    highestID = streamID
     latestID = streamID
     latest = Unmanaged.passUnretained(stream)
     nghttp2_session_set_stream_user_data(pointer, streamID, latest?.toOpaque())

@@ -1,0 +1,51 @@
+// What workers share, and what other threads may hold of one.
+
+import Synchronization
+
+/// What the workers of a process share.
+struct SharedParts: Sendable {
+  let sockets: ListeningSockets
+  let accessLog: AccessLog?
+  let resolver: Resolver
+  let gate: ConnectionGate
+  let overload: Overload
+  let heldRequests: HeldBytes
+  let heldAnswers: HeldBytes
+}
+
+/// One worker's connections to one upstream.
+struct PoolState: Sendable {
+  let upstream: String
+  let connections: Int
+  /// Connections with nothing under way.
+  let idle: Int
+  /// Requests that wait for a connection.
+  let waiting: Int
+}
+
+/// The part of a worker that other threads may hold.
+final class WorkerHandle: Sendable {
+  let counters = Counters()
+  let timings = Timings()
+  /// As of the last sweep.
+  let pools = Mutex<[PoolState]>([])
+  let waker: LoopWaker
+  private let mailbox = Mutex<[@Sendable (Worker) -> Void]>([])
+
+  init() throws {
+    waker = try LoopWaker()
+  }
+
+  /// Has the worker's thread run `job` soon.
+  func post(_ job: @escaping @Sendable (Worker) -> Void) {
+    mailbox.withLock { $0.append(job) }
+    waker.wake()
+  }
+
+  func takeJobs() -> [@Sendable (Worker) -> Void] {
+    mailbox.withLock { jobs in
+      defer { jobs = [] }
+      return jobs
+    }
+  }
+}
