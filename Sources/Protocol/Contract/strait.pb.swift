@@ -310,6 +310,10 @@ package nonisolated struct WireConfigurationHello: Sendable {
 
   package var baseURL: String = String()
 
+  /// What the edge understands; the control plane sends nothing beyond it, because an edge refuses what it does not know.
+  /// 0: the contract's first form. 2: packed keys, content hashes, private upstreams, staleness limits.
+  package var contract: UInt32 = 0
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -321,6 +325,9 @@ package nonisolated struct WireConfigurationAcknowledgement: Sendable {
   // methods supported on all messages.
 
   package var version: UInt64 = 0
+
+  /// of all that the edge holds at this version; empty from an edge of the first form
+  package var contentHash: Data = Data()
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -356,6 +363,14 @@ package nonisolated struct WireEdgeReport: Sendable {
 
   package var activeExchanges: UInt64 = 0
 
+  /// since the process started
+  package var endedExchanges: UInt64 = 0
+
+  /// of those: ended by a fault of the edge or of an upstream, and not by the client's
+  package var failedExchanges: UInt64 = 0
+
+  package var certificateExpiresAt: Int64 = 0
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -380,6 +395,15 @@ package nonisolated struct WireConfigurationUpdate: Sendable {
   package var upserts: [WireResource] = []
 
   package var removals: [WireResourceReference] = []
+
+  /// In the last part: what the whole configuration must come to when this update is applied. See ContentHash.swift.
+  package var contentHash: Data = Data()
+
+  /// Keys in records of 72 bytes each: id 16, team 16, digest 32, expires_at 8 little-endian. An upsert like any other.
+  package var packedKeys: Data = Data()
+
+  /// when the version was made
+  package var madeAt: Int64 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -554,6 +578,9 @@ package nonisolated struct WireUpstream: Sendable {
   /// trust for a private origin; empty for the system's
   package var caPem: String = String()
 
+  /// reached from its own region alone: edges of other regions never hear of it
+  package var `private`: Bool = false
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -598,6 +625,9 @@ package nonisolated struct WireTeam: Sendable {
 
   package var suspended: Bool = false
 
+  /// without the control plane for longer, the team is refused; 0 for never
+  package var stalenessLimitSeconds: UInt32 = 0
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -617,6 +647,181 @@ package nonisolated struct WireKey: Sendable {
 
   /// 0 for never
   package var expiresAt: Int64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct WireRenewRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// PKCS #10
+  package var certificateRequestDer: Data = Data()
+
+  package var softwareVersion: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct WireRenewResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// leaf first
+  package var certificateChainDer: [Data] = []
+
+  package var authorityDer: Data = Data()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Small, whatever happens: a whole team is one, not one for each of its keys.
+package nonisolated struct WireRevocation: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var lineage: Data = Data()
+
+  /// rising, with gaps
+  package var number: UInt64 = 0
+
+  package var subject: WireRevocation.OneOf_Subject? = nil
+
+  package var keyID: Data {
+    get {
+      if case .keyID(let v)? = subject {return v}
+      return Data()
+    }
+    set {subject = .keyID(newValue)}
+  }
+
+  package var teamID: Data {
+    get {
+      if case .teamID(let v)? = subject {return v}
+      return Data()
+    }
+    set {subject = .teamID(newValue)}
+  }
+
+  package var madeAt: Int64 = 0
+
+  /// somebody has said twice that so many keys go at once
+  package var confirmed: Bool = false
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package nonisolated enum OneOf_Subject: Equatable, Sendable {
+    case keyID(Data)
+    case teamID(Data)
+
+  }
+
+  package init() {}
+}
+
+package nonisolated struct WireRevocationStatus: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var event: WireRevocationStatus.OneOf_Event? = nil
+
+  /// first message, exactly once
+  package var hello: WireRevocationHello {
+    get {
+      if case .hello(let v)? = event {return v}
+      return WireRevocationHello()
+    }
+    set {event = .hello(newValue)}
+  }
+
+  package var acknowledgement: WireRevocationAcknowledgement {
+    get {
+      if case .acknowledgement(let v)? = event {return v}
+      return WireRevocationAcknowledgement()
+    }
+    set {event = .acknowledgement(newValue)}
+  }
+
+  package var refusal: WireRevocationRefusal {
+    get {
+      if case .refusal(let v)? = event {return v}
+      return WireRevocationRefusal()
+    }
+    set {event = .refusal(newValue)}
+  }
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package nonisolated enum OneOf_Event: Equatable, Sendable {
+    /// first message, exactly once
+    case hello(WireRevocationHello)
+    case acknowledgement(WireRevocationAcknowledgement)
+    case refusal(WireRevocationRefusal)
+
+  }
+
+  package init() {}
+}
+
+package nonisolated struct WireRevocationHello: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var lineage: Data = Data()
+
+  /// the last that the edge has, 0 for none
+  package var number: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct WireRevocationAcknowledgement: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// of the last of those in force
+  package var number: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct WireRevocationRefusal: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var number: UInt64 = 0
+
+  package var reason: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct WirePeerFetch: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// as in ConfigurationHello
+  package var contract: UInt32 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1014,7 +1219,7 @@ nonisolated extension WireConfigurationStatus: SwiftProtobuf.Message, SwiftProto
 
 nonisolated extension WireConfigurationHello: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ConfigurationHello"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lineage\0\u{1}version\0\u{3}software_version\0\u{3}base_url\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lineage\0\u{1}version\0\u{3}software_version\0\u{3}base_url\0\u{1}contract\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1026,6 +1231,7 @@ nonisolated extension WireConfigurationHello: SwiftProtobuf.Message, SwiftProtob
       case 2: try { try decoder.decodeSingularUInt64Field(value: &self.version) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self.softwareVersion) }()
       case 4: try { try decoder.decodeSingularStringField(value: &self.baseURL) }()
+      case 5: try { try decoder.decodeSingularUInt32Field(value: &self.contract) }()
       default: break
       }
     }
@@ -1044,6 +1250,9 @@ nonisolated extension WireConfigurationHello: SwiftProtobuf.Message, SwiftProtob
     if !self.baseURL.isEmpty {
       try visitor.visitSingularStringField(value: self.baseURL, fieldNumber: 4)
     }
+    if self.contract != 0 {
+      try visitor.visitSingularUInt32Field(value: self.contract, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1052,6 +1261,7 @@ nonisolated extension WireConfigurationHello: SwiftProtobuf.Message, SwiftProtob
     if lhs.version != rhs.version {return false}
     if lhs.softwareVersion != rhs.softwareVersion {return false}
     if lhs.baseURL != rhs.baseURL {return false}
+    if lhs.contract != rhs.contract {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1059,7 +1269,7 @@ nonisolated extension WireConfigurationHello: SwiftProtobuf.Message, SwiftProtob
 
 nonisolated extension WireConfigurationAcknowledgement: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ConfigurationAcknowledgement"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{3}content_hash\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1068,6 +1278,7 @@ nonisolated extension WireConfigurationAcknowledgement: SwiftProtobuf.Message, S
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularUInt64Field(value: &self.version) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.contentHash) }()
       default: break
       }
     }
@@ -1077,11 +1288,15 @@ nonisolated extension WireConfigurationAcknowledgement: SwiftProtobuf.Message, S
     if self.version != 0 {
       try visitor.visitSingularUInt64Field(value: self.version, fieldNumber: 1)
     }
+    if !self.contentHash.isEmpty {
+      try visitor.visitSingularBytesField(value: self.contentHash, fieldNumber: 2)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: WireConfigurationAcknowledgement, rhs: WireConfigurationAcknowledgement) -> Bool {
     if lhs.version != rhs.version {return false}
+    if lhs.contentHash != rhs.contentHash {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1124,7 +1339,7 @@ nonisolated extension WireConfigurationRefusal: SwiftProtobuf.Message, SwiftProt
 
 nonisolated extension WireEdgeReport: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".EdgeReport"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}spooled_records\0\u{3}lost_records\0\u{3}active_exchanges\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}spooled_records\0\u{3}lost_records\0\u{3}active_exchanges\0\u{3}ended_exchanges\0\u{3}failed_exchanges\0\u{3}certificate_expires_at\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1135,6 +1350,9 @@ nonisolated extension WireEdgeReport: SwiftProtobuf.Message, SwiftProtobuf._Mess
       case 1: try { try decoder.decodeSingularUInt64Field(value: &self.spooledRecords) }()
       case 2: try { try decoder.decodeSingularUInt64Field(value: &self.lostRecords) }()
       case 3: try { try decoder.decodeSingularUInt64Field(value: &self.activeExchanges) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.endedExchanges) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.failedExchanges) }()
+      case 6: try { try decoder.decodeSingularInt64Field(value: &self.certificateExpiresAt) }()
       default: break
       }
     }
@@ -1150,6 +1368,15 @@ nonisolated extension WireEdgeReport: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if self.activeExchanges != 0 {
       try visitor.visitSingularUInt64Field(value: self.activeExchanges, fieldNumber: 3)
     }
+    if self.endedExchanges != 0 {
+      try visitor.visitSingularUInt64Field(value: self.endedExchanges, fieldNumber: 4)
+    }
+    if self.failedExchanges != 0 {
+      try visitor.visitSingularUInt64Field(value: self.failedExchanges, fieldNumber: 5)
+    }
+    if self.certificateExpiresAt != 0 {
+      try visitor.visitSingularInt64Field(value: self.certificateExpiresAt, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1157,6 +1384,9 @@ nonisolated extension WireEdgeReport: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if lhs.spooledRecords != rhs.spooledRecords {return false}
     if lhs.lostRecords != rhs.lostRecords {return false}
     if lhs.activeExchanges != rhs.activeExchanges {return false}
+    if lhs.endedExchanges != rhs.endedExchanges {return false}
+    if lhs.failedExchanges != rhs.failedExchanges {return false}
+    if lhs.certificateExpiresAt != rhs.certificateExpiresAt {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1164,7 +1394,7 @@ nonisolated extension WireEdgeReport: SwiftProtobuf.Message, SwiftProtobuf._Mess
 
 nonisolated extension WireConfigurationUpdate: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ConfigurationUpdate"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lineage\0\u{3}from_version\0\u{1}version\0\u{1}last\0\u{1}upserts\0\u{1}removals\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lineage\0\u{3}from_version\0\u{1}version\0\u{1}last\0\u{1}upserts\0\u{1}removals\0\u{3}content_hash\0\u{3}packed_keys\0\u{3}made_at\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1178,6 +1408,9 @@ nonisolated extension WireConfigurationUpdate: SwiftProtobuf.Message, SwiftProto
       case 4: try { try decoder.decodeSingularBoolField(value: &self.last) }()
       case 5: try { try decoder.decodeRepeatedMessageField(value: &self.upserts) }()
       case 6: try { try decoder.decodeRepeatedMessageField(value: &self.removals) }()
+      case 7: try { try decoder.decodeSingularBytesField(value: &self.contentHash) }()
+      case 8: try { try decoder.decodeSingularBytesField(value: &self.packedKeys) }()
+      case 9: try { try decoder.decodeSingularInt64Field(value: &self.madeAt) }()
       default: break
       }
     }
@@ -1202,6 +1435,15 @@ nonisolated extension WireConfigurationUpdate: SwiftProtobuf.Message, SwiftProto
     if !self.removals.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.removals, fieldNumber: 6)
     }
+    if !self.contentHash.isEmpty {
+      try visitor.visitSingularBytesField(value: self.contentHash, fieldNumber: 7)
+    }
+    if !self.packedKeys.isEmpty {
+      try visitor.visitSingularBytesField(value: self.packedKeys, fieldNumber: 8)
+    }
+    if self.madeAt != 0 {
+      try visitor.visitSingularInt64Field(value: self.madeAt, fieldNumber: 9)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1212,6 +1454,9 @@ nonisolated extension WireConfigurationUpdate: SwiftProtobuf.Message, SwiftProto
     if lhs.last != rhs.last {return false}
     if lhs.upserts != rhs.upserts {return false}
     if lhs.removals != rhs.removals {return false}
+    if lhs.contentHash != rhs.contentHash {return false}
+    if lhs.packedKeys != rhs.packedKeys {return false}
+    if lhs.madeAt != rhs.madeAt {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1470,7 +1715,7 @@ nonisolated extension WireRegion: SwiftProtobuf.Message, SwiftProtobuf._MessageI
 
 nonisolated extension WireUpstream: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Upstream"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}name\0\u{1}region\0\u{1}origin\0\u{3}path_prefix\0\u{1}protocol\0\u{3}credential_style\0\u{1}credential\0\u{3}ca_pem\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}name\0\u{1}region\0\u{1}origin\0\u{3}path_prefix\0\u{1}protocol\0\u{3}credential_style\0\u{1}credential\0\u{3}ca_pem\0\u{1}private\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1487,6 +1732,7 @@ nonisolated extension WireUpstream: SwiftProtobuf.Message, SwiftProtobuf._Messag
       case 7: try { try decoder.decodeSingularEnumField(value: &self.credentialStyle) }()
       case 8: try { try decoder.decodeSingularBytesField(value: &self.credential) }()
       case 9: try { try decoder.decodeSingularStringField(value: &self.caPem) }()
+      case 10: try { try decoder.decodeSingularBoolField(value: &self.`private`) }()
       default: break
       }
     }
@@ -1520,6 +1766,9 @@ nonisolated extension WireUpstream: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if !self.caPem.isEmpty {
       try visitor.visitSingularStringField(value: self.caPem, fieldNumber: 9)
     }
+    if self.`private` != false {
+      try visitor.visitSingularBoolField(value: self.`private`, fieldNumber: 10)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1533,6 +1782,7 @@ nonisolated extension WireUpstream: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if lhs.credentialStyle != rhs.credentialStyle {return false}
     if lhs.credential != rhs.credential {return false}
     if lhs.caPem != rhs.caPem {return false}
+    if lhs.`private` != rhs.`private` {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1595,7 +1845,7 @@ nonisolated extension WireOffer: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
 
 nonisolated extension WireTeam: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Team"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{3}account_id\0\u{1}name\0\u{1}suspended\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{3}account_id\0\u{1}name\0\u{1}suspended\0\u{3}staleness_limit_seconds\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1607,6 +1857,7 @@ nonisolated extension WireTeam: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       case 2: try { try decoder.decodeSingularBytesField(value: &self.accountID) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self.name) }()
       case 4: try { try decoder.decodeSingularBoolField(value: &self.suspended) }()
+      case 5: try { try decoder.decodeSingularUInt32Field(value: &self.stalenessLimitSeconds) }()
       default: break
       }
     }
@@ -1625,6 +1876,9 @@ nonisolated extension WireTeam: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     if self.suspended != false {
       try visitor.visitSingularBoolField(value: self.suspended, fieldNumber: 4)
     }
+    if self.stalenessLimitSeconds != 0 {
+      try visitor.visitSingularUInt32Field(value: self.stalenessLimitSeconds, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1633,6 +1887,7 @@ nonisolated extension WireTeam: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     if lhs.accountID != rhs.accountID {return false}
     if lhs.name != rhs.name {return false}
     if lhs.suspended != rhs.suspended {return false}
+    if lhs.stalenessLimitSeconds != rhs.stalenessLimitSeconds {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1678,6 +1933,367 @@ nonisolated extension WireKey: SwiftProtobuf.Message, SwiftProtobuf._MessageImpl
     if lhs.teamID != rhs.teamID {return false}
     if lhs.digest != rhs.digest {return false}
     if lhs.expiresAt != rhs.expiresAt {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireRenewRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RenewRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}certificate_request_der\0\u{3}software_version\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.certificateRequestDer) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.softwareVersion) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.certificateRequestDer.isEmpty {
+      try visitor.visitSingularBytesField(value: self.certificateRequestDer, fieldNumber: 1)
+    }
+    if !self.softwareVersion.isEmpty {
+      try visitor.visitSingularStringField(value: self.softwareVersion, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireRenewRequest, rhs: WireRenewRequest) -> Bool {
+    if lhs.certificateRequestDer != rhs.certificateRequestDer {return false}
+    if lhs.softwareVersion != rhs.softwareVersion {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireRenewResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RenewResponse"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}certificate_chain_der\0\u{3}authority_der\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedBytesField(value: &self.certificateChainDer) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.authorityDer) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.certificateChainDer.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.certificateChainDer, fieldNumber: 1)
+    }
+    if !self.authorityDer.isEmpty {
+      try visitor.visitSingularBytesField(value: self.authorityDer, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireRenewResponse, rhs: WireRenewResponse) -> Bool {
+    if lhs.certificateChainDer != rhs.certificateChainDer {return false}
+    if lhs.authorityDer != rhs.authorityDer {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireRevocation: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Revocation"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lineage\0\u{1}number\0\u{3}key_id\0\u{3}team_id\0\u{3}made_at\0\u{1}confirmed\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.lineage) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.number) }()
+      case 3: try {
+        var v: Data?
+        try decoder.decodeSingularBytesField(value: &v)
+        if let v = v {
+          if self.subject != nil {try decoder.handleConflictingOneOf()}
+          self.subject = .keyID(v)
+        }
+      }()
+      case 4: try {
+        var v: Data?
+        try decoder.decodeSingularBytesField(value: &v)
+        if let v = v {
+          if self.subject != nil {try decoder.handleConflictingOneOf()}
+          self.subject = .teamID(v)
+        }
+      }()
+      case 5: try { try decoder.decodeSingularInt64Field(value: &self.madeAt) }()
+      case 6: try { try decoder.decodeSingularBoolField(value: &self.confirmed) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.lineage.isEmpty {
+      try visitor.visitSingularBytesField(value: self.lineage, fieldNumber: 1)
+    }
+    if self.number != 0 {
+      try visitor.visitSingularUInt64Field(value: self.number, fieldNumber: 2)
+    }
+    switch self.subject {
+    case .keyID?: try {
+      guard case .keyID(let v)? = self.subject else { preconditionFailure() }
+      try visitor.visitSingularBytesField(value: v, fieldNumber: 3)
+    }()
+    case .teamID?: try {
+      guard case .teamID(let v)? = self.subject else { preconditionFailure() }
+      try visitor.visitSingularBytesField(value: v, fieldNumber: 4)
+    }()
+    case nil: break
+    }
+    if self.madeAt != 0 {
+      try visitor.visitSingularInt64Field(value: self.madeAt, fieldNumber: 5)
+    }
+    if self.confirmed != false {
+      try visitor.visitSingularBoolField(value: self.confirmed, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireRevocation, rhs: WireRevocation) -> Bool {
+    if lhs.lineage != rhs.lineage {return false}
+    if lhs.number != rhs.number {return false}
+    if lhs.subject != rhs.subject {return false}
+    if lhs.madeAt != rhs.madeAt {return false}
+    if lhs.confirmed != rhs.confirmed {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireRevocationStatus: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RevocationStatus"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}hello\0\u{1}acknowledgement\0\u{1}refusal\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try {
+        var v: WireRevocationHello?
+        var hadOneofValue = false
+        if let current = self.event {
+          hadOneofValue = true
+          if case .hello(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.event = .hello(v)
+        }
+      }()
+      case 2: try {
+        var v: WireRevocationAcknowledgement?
+        var hadOneofValue = false
+        if let current = self.event {
+          hadOneofValue = true
+          if case .acknowledgement(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.event = .acknowledgement(v)
+        }
+      }()
+      case 3: try {
+        var v: WireRevocationRefusal?
+        var hadOneofValue = false
+        if let current = self.event {
+          hadOneofValue = true
+          if case .refusal(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.event = .refusal(v)
+        }
+      }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    switch self.event {
+    case .hello?: try {
+      guard case .hello(let v)? = self.event else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    }()
+    case .acknowledgement?: try {
+      guard case .acknowledgement(let v)? = self.event else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    }()
+    case .refusal?: try {
+      guard case .refusal(let v)? = self.event else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    }()
+    case nil: break
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireRevocationStatus, rhs: WireRevocationStatus) -> Bool {
+    if lhs.event != rhs.event {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireRevocationHello: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RevocationHello"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lineage\0\u{1}number\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.lineage) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.number) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.lineage.isEmpty {
+      try visitor.visitSingularBytesField(value: self.lineage, fieldNumber: 1)
+    }
+    if self.number != 0 {
+      try visitor.visitSingularUInt64Field(value: self.number, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireRevocationHello, rhs: WireRevocationHello) -> Bool {
+    if lhs.lineage != rhs.lineage {return false}
+    if lhs.number != rhs.number {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireRevocationAcknowledgement: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RevocationAcknowledgement"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}number\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.number) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.number != 0 {
+      try visitor.visitSingularUInt64Field(value: self.number, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireRevocationAcknowledgement, rhs: WireRevocationAcknowledgement) -> Bool {
+    if lhs.number != rhs.number {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireRevocationRefusal: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RevocationRefusal"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}number\0\u{1}reason\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.number) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.number != 0 {
+      try visitor.visitSingularUInt64Field(value: self.number, fieldNumber: 1)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireRevocationRefusal, rhs: WireRevocationRefusal) -> Bool {
+    if lhs.number != rhs.number {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WirePeerFetch: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".PeerFetch"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}contract\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.contract) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.contract != 0 {
+      try visitor.visitSingularUInt32Field(value: self.contract, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WirePeerFetch, rhs: WirePeerFetch) -> Bool {
+    if lhs.contract != rhs.contract {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -606,6 +606,923 @@ extension WireConfiguration.ClientProtocol {
     }
 }
 
+// MARK: - strait.v1.Identity
+
+/// Namespace containing generated types for the "strait.v1.Identity" service.
+@available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
+package enum WireIdentity: Sendable {
+    /// Service descriptor for the "strait.v1.Identity" service.
+    package static let descriptor = GRPCCore.ServiceDescriptor(fullyQualifiedService: "strait.v1.Identity")
+    /// Namespace for method metadata.
+    package enum Method: Sendable {
+        /// Namespace for "Renew" metadata.
+        package enum Renew: Sendable {
+            /// Request type for "Renew".
+            package typealias Input = WireRenewRequest
+            /// Response type for "Renew".
+            package typealias Output = WireRenewResponse
+            /// Descriptor for "Renew".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "strait.v1.Identity"),
+                method: "Renew",
+                type: .unary
+            )
+        }
+        /// Descriptors for all methods in the "strait.v1.Identity" service.
+        package static let descriptors: [GRPCCore.MethodDescriptor] = [
+            Renew.descriptor
+        ]
+    }
+}
+
+@available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
+extension GRPCCore.ServiceDescriptor {
+    /// Service descriptor for the "strait.v1.Identity" service.
+    package static let wireIdentity = GRPCCore.ServiceDescriptor(fullyQualifiedService: "strait.v1.Identity")
+}
+
+// MARK: strait.v1.Identity (server)
+
+@available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
+extension WireIdentity {
+    /// Streaming variant of the service protocol for the "strait.v1.Identity" service.
+    ///
+    /// This protocol is the lowest-level of the service protocols generated for this service
+    /// giving you the most flexibility over the implementation of your service. This comes at
+    /// the cost of more verbose and less strict APIs. Each RPC requires you to implement it in
+    /// terms of a request stream and response stream. Where the RPC expects only a single
+    /// request or response message, you are responsible for ensuring your implementation
+    /// maintains this invariant.
+    ///
+    /// Where possible, prefer using the stricter, less-verbose ``ServiceProtocol``
+    /// or ``SimpleServiceProtocol`` instead.
+    package protocol StreamingServiceProtocol: GRPCCore.RegistrableRPCService {
+        /// Handle the "Renew" method.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `WireRenewRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `WireRenewResponse` messages.
+        func renew(
+            request: GRPCCore.StreamingServerRequest<WireRenewRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<WireRenewResponse>
+    }
+
+    /// Service protocol for the "strait.v1.Identity" service.
+    ///
+    /// This protocol is higher level than ``StreamingServiceProtocol`` but lower level than
+    /// the ``SimpleServiceProtocol``, it provides access to request and response metadata and
+    /// trailing response metadata. If you don't need these then consider using
+    /// the ``SimpleServiceProtocol``. If you need fine grained control over your RPCs then
+    /// use ``StreamingServiceProtocol``.
+    package protocol ServiceProtocol: WireIdentity.StreamingServiceProtocol {
+        /// Handle the "Renew" method.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `WireRenewRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A response containing a single `WireRenewResponse` message.
+        func renew(
+            request: GRPCCore.ServerRequest<WireRenewRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.ServerResponse<WireRenewResponse>
+    }
+
+    /// Simple service protocol for the "strait.v1.Identity" service.
+    ///
+    /// This is the highest level protocol for the service. The API is the easiest to use but
+    /// doesn't provide access to request or response metadata. If you need access to these
+    /// then use ``ServiceProtocol`` instead.
+    package protocol SimpleServiceProtocol: WireIdentity.ServiceProtocol {
+        /// Handle the "Renew" method.
+        ///
+        /// - Parameters:
+        ///   - request: A `WireRenewRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A `WireRenewResponse` to respond with.
+        func renew(
+            request: WireRenewRequest,
+            context: GRPCCore.ServerContext
+        ) async throws -> WireRenewResponse
+    }
+}
+
+// Default implementation of 'registerMethods(with:)'.
+@available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
+extension WireIdentity.StreamingServiceProtocol {
+    package func registerMethods<Transport>(with router: inout GRPCCore.RPCRouter<Transport>) where Transport: GRPCCore.ServerTransport {
+        router.registerHandler(
+            forMethod: WireIdentity.Method.Renew.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<WireRenewRequest>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<WireRenewResponse>(),
+            handler: { request, context in
+                try await self.renew(
+                    request: request,
+                    context: context
+                )
+            }
+        )
+    }
+}
+
+// Default implementation of streaming methods from 'StreamingServiceProtocol'.
+@available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
+extension WireIdentity.ServiceProtocol {
+    package func renew(
+        request: GRPCCore.StreamingServerRequest<WireRenewRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<WireRenewResponse> {
+        let response = try await self.renew(
+            request: GRPCCore.ServerRequest(stream: request),
+            context: context
+        )
+        return GRPCCore.StreamingServerResponse(single: response)
+    }
+}
+
+// Default implementation of methods from 'ServiceProtocol'.
+@available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
+extension WireIdentity.SimpleServiceProtocol {
+    package func renew(
+        request: GRPCCore.ServerRequest<WireRenewRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.ServerResponse<WireRenewResponse> {
+        return GRPCCore.ServerResponse<WireRenewResponse>(
+            message: try await self.renew(
+                request: request.message,
+                context: context
+            ),
+            metadata: [:]
+        )
+    }
+}
+
+// MARK: strait.v1.Identity (client)
+
+@available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
+extension WireIdentity {
+    /// Generated client protocol for the "strait.v1.Identity" service.
+    ///
+    /// You don't need to implement this protocol directly, use the generated
+    /// implementation, ``Client``.
+    package protocol ClientProtocol: Sendable {
+        /// Call the "Renew" method.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `WireRenewRequest` message.
+        ///   - serializer: A serializer for `WireRenewRequest` messages.
+        ///   - deserializer: A deserializer for `WireRenewResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func renew<Result>(
+            request: GRPCCore.ClientRequest<WireRenewRequest>,
+            serializer: some GRPCCore.MessageSerializer<WireRenewRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<WireRenewResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireRenewResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+    }
+
+    /// Generated client for the "strait.v1.Identity" service.
+    ///
+    /// The ``Client`` provides an implementation of ``ClientProtocol`` which wraps
+    /// a `GRPCCore.GRPCCClient`. The underlying `GRPCClient` provides the long-lived
+    /// means of communication with the remote peer.
+    package struct Client<Transport>: ClientProtocol where Transport: GRPCCore.ClientTransport {
+        private let client: GRPCCore.GRPCClient<Transport>
+
+        /// Creates a new client wrapping the provided `GRPCCore.GRPCClient`.
+        ///
+        /// - Parameters:
+        ///   - client: A `GRPCCore.GRPCClient` providing a communication channel to the service.
+        package init(wrapping client: GRPCCore.GRPCClient<Transport>) {
+            self.client = client
+        }
+
+        /// Call the "Renew" method.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `WireRenewRequest` message.
+        ///   - serializer: A serializer for `WireRenewRequest` messages.
+        ///   - deserializer: A deserializer for `WireRenewResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func renew<Result>(
+            request: GRPCCore.ClientRequest<WireRenewRequest>,
+            serializer: some GRPCCore.MessageSerializer<WireRenewRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<WireRenewResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireRenewResponse>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: WireIdentity.Method.Renew.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
+    }
+}
+
+// Helpers providing default arguments to 'ClientProtocol' methods.
+@available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
+extension WireIdentity.ClientProtocol {
+    /// Call the "Renew" method.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `WireRenewRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func renew<Result>(
+        request: GRPCCore.ClientRequest<WireRenewRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireRenewResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.renew(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<WireRenewRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<WireRenewResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+}
+
+// Helpers providing sugared APIs for 'ClientProtocol' methods.
+@available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
+extension WireIdentity.ClientProtocol {
+    /// Call the "Renew" method.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func renew<Result>(
+        _ message: WireRenewRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<WireRenewResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<WireRenewRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.renew(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+}
+
+// MARK: - strait.v1.Revocations
+
+/// Namespace containing generated types for the "strait.v1.Revocations" service.
+@available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
+package enum WireRevocations: Sendable {
+    /// Service descriptor for the "strait.v1.Revocations" service.
+    package static let descriptor = GRPCCore.ServiceDescriptor(fullyQualifiedService: "strait.v1.Revocations")
+    /// Namespace for method metadata.
+    package enum Method: Sendable {
+        /// Namespace for "Watch" metadata.
+        package enum Watch: Sendable {
+            /// Request type for "Watch".
+            package typealias Input = WireRevocationStatus
+            /// Response type for "Watch".
+            package typealias Output = WireRevocation
+            /// Descriptor for "Watch".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "strait.v1.Revocations"),
+                method: "Watch",
+                type: .bidirectionalStreaming
+            )
+        }
+        /// Descriptors for all methods in the "strait.v1.Revocations" service.
+        package static let descriptors: [GRPCCore.MethodDescriptor] = [
+            Watch.descriptor
+        ]
+    }
+}
+
+@available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
+extension GRPCCore.ServiceDescriptor {
+    /// Service descriptor for the "strait.v1.Revocations" service.
+    package static let wireRevocations = GRPCCore.ServiceDescriptor(fullyQualifiedService: "strait.v1.Revocations")
+}
+
+// MARK: strait.v1.Revocations (server)
+
+@available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
+extension WireRevocations {
+    /// Streaming variant of the service protocol for the "strait.v1.Revocations" service.
+    ///
+    /// This protocol is the lowest-level of the service protocols generated for this service
+    /// giving you the most flexibility over the implementation of your service. This comes at
+    /// the cost of more verbose and less strict APIs. Each RPC requires you to implement it in
+    /// terms of a request stream and response stream. Where the RPC expects only a single
+    /// request or response message, you are responsible for ensuring your implementation
+    /// maintains this invariant.
+    ///
+    /// Where possible, prefer using the stricter, less-verbose ``ServiceProtocol``
+    /// or ``SimpleServiceProtocol`` instead.
+    package protocol StreamingServiceProtocol: GRPCCore.RegistrableRPCService {
+        /// Handle the "Watch" method.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `WireRevocationStatus` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `WireRevocation` messages.
+        func watch(
+            request: GRPCCore.StreamingServerRequest<WireRevocationStatus>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<WireRevocation>
+    }
+
+    /// Service protocol for the "strait.v1.Revocations" service.
+    ///
+    /// This protocol is higher level than ``StreamingServiceProtocol`` but lower level than
+    /// the ``SimpleServiceProtocol``, it provides access to request and response metadata and
+    /// trailing response metadata. If you don't need these then consider using
+    /// the ``SimpleServiceProtocol``. If you need fine grained control over your RPCs then
+    /// use ``StreamingServiceProtocol``.
+    package protocol ServiceProtocol: WireRevocations.StreamingServiceProtocol {
+        /// Handle the "Watch" method.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `WireRevocationStatus` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `WireRevocation` messages.
+        func watch(
+            request: GRPCCore.StreamingServerRequest<WireRevocationStatus>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<WireRevocation>
+    }
+
+    /// Simple service protocol for the "strait.v1.Revocations" service.
+    ///
+    /// This is the highest level protocol for the service. The API is the easiest to use but
+    /// doesn't provide access to request or response metadata. If you need access to these
+    /// then use ``ServiceProtocol`` instead.
+    package protocol SimpleServiceProtocol: WireRevocations.ServiceProtocol {
+        /// Handle the "Watch" method.
+        ///
+        /// - Parameters:
+        ///   - request: A stream of `WireRevocationStatus` messages.
+        ///   - response: A response stream of `WireRevocation` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        func watch(
+            request: GRPCCore.RPCAsyncSequence<WireRevocationStatus, any Swift.Error>,
+            response: GRPCCore.RPCWriter<WireRevocation>,
+            context: GRPCCore.ServerContext
+        ) async throws
+    }
+}
+
+// Default implementation of 'registerMethods(with:)'.
+@available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
+extension WireRevocations.StreamingServiceProtocol {
+    package func registerMethods<Transport>(with router: inout GRPCCore.RPCRouter<Transport>) where Transport: GRPCCore.ServerTransport {
+        router.registerHandler(
+            forMethod: WireRevocations.Method.Watch.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<WireRevocationStatus>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<WireRevocation>(),
+            handler: { request, context in
+                try await self.watch(
+                    request: request,
+                    context: context
+                )
+            }
+        )
+    }
+}
+
+// Default implementation of streaming methods from 'StreamingServiceProtocol'.
+@available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
+extension WireRevocations.ServiceProtocol {
+}
+
+// Default implementation of methods from 'ServiceProtocol'.
+@available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
+extension WireRevocations.SimpleServiceProtocol {
+    package func watch(
+        request: GRPCCore.StreamingServerRequest<WireRevocationStatus>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<WireRevocation> {
+        return GRPCCore.StreamingServerResponse<WireRevocation>(
+            metadata: [:],
+            producer: { writer in
+                try await self.watch(
+                    request: request.messages,
+                    response: writer,
+                    context: context
+                )
+                return [:]
+            }
+        )
+    }
+}
+
+// MARK: strait.v1.Revocations (client)
+
+@available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
+extension WireRevocations {
+    /// Generated client protocol for the "strait.v1.Revocations" service.
+    ///
+    /// You don't need to implement this protocol directly, use the generated
+    /// implementation, ``Client``.
+    package protocol ClientProtocol: Sendable {
+        /// Call the "Watch" method.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request producing `WireRevocationStatus` messages.
+        ///   - serializer: A serializer for `WireRevocationStatus` messages.
+        ///   - deserializer: A deserializer for `WireRevocation` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func watch<Result>(
+            request: GRPCCore.StreamingClientRequest<WireRevocationStatus>,
+            serializer: some GRPCCore.MessageSerializer<WireRevocationStatus>,
+            deserializer: some GRPCCore.MessageDeserializer<WireRevocation>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<WireRevocation>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+    }
+
+    /// Generated client for the "strait.v1.Revocations" service.
+    ///
+    /// The ``Client`` provides an implementation of ``ClientProtocol`` which wraps
+    /// a `GRPCCore.GRPCCClient`. The underlying `GRPCClient` provides the long-lived
+    /// means of communication with the remote peer.
+    package struct Client<Transport>: ClientProtocol where Transport: GRPCCore.ClientTransport {
+        private let client: GRPCCore.GRPCClient<Transport>
+
+        /// Creates a new client wrapping the provided `GRPCCore.GRPCClient`.
+        ///
+        /// - Parameters:
+        ///   - client: A `GRPCCore.GRPCClient` providing a communication channel to the service.
+        package init(wrapping client: GRPCCore.GRPCClient<Transport>) {
+            self.client = client
+        }
+
+        /// Call the "Watch" method.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request producing `WireRevocationStatus` messages.
+        ///   - serializer: A serializer for `WireRevocationStatus` messages.
+        ///   - deserializer: A deserializer for `WireRevocation` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func watch<Result>(
+            request: GRPCCore.StreamingClientRequest<WireRevocationStatus>,
+            serializer: some GRPCCore.MessageSerializer<WireRevocationStatus>,
+            deserializer: some GRPCCore.MessageDeserializer<WireRevocation>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<WireRevocation>) async throws -> Result
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.bidirectionalStreaming(
+                request: request,
+                descriptor: WireRevocations.Method.Watch.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
+    }
+}
+
+// Helpers providing default arguments to 'ClientProtocol' methods.
+@available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
+extension WireRevocations.ClientProtocol {
+    /// Call the "Watch" method.
+    ///
+    /// - Parameters:
+    ///   - request: A streaming request producing `WireRevocationStatus` messages.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func watch<Result>(
+        request: GRPCCore.StreamingClientRequest<WireRevocationStatus>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<WireRevocation>) async throws -> Result
+    ) async throws -> Result where Result: Sendable {
+        try await self.watch(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<WireRevocationStatus>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<WireRevocation>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+}
+
+// Helpers providing sugared APIs for 'ClientProtocol' methods.
+@available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
+extension WireRevocations.ClientProtocol {
+    /// Call the "Watch" method.
+    ///
+    /// - Parameters:
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - producer: A closure producing request messages to send to the server. Returning
+    ///       from the closure closes the request stream.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func watch<Result>(
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        requestProducer producer: @Sendable @escaping (GRPCCore.RPCWriter<WireRevocationStatus>) async throws -> Void,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<WireRevocation>) async throws -> Result
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.StreamingClientRequest<WireRevocationStatus>(
+            metadata: metadata,
+            producer: producer
+        )
+        return try await self.watch(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+}
+
+// MARK: - strait.v1.Peers
+
+/// Namespace containing generated types for the "strait.v1.Peers" service.
+@available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
+package enum WirePeers: Sendable {
+    /// Service descriptor for the "strait.v1.Peers" service.
+    package static let descriptor = GRPCCore.ServiceDescriptor(fullyQualifiedService: "strait.v1.Peers")
+    /// Namespace for method metadata.
+    package enum Method: Sendable {
+        /// Namespace for "Fetch" metadata.
+        package enum Fetch: Sendable {
+            /// Request type for "Fetch".
+            package typealias Input = WirePeerFetch
+            /// Response type for "Fetch".
+            package typealias Output = WireConfigurationUpdate
+            /// Descriptor for "Fetch".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "strait.v1.Peers"),
+                method: "Fetch",
+                type: .serverStreaming
+            )
+        }
+        /// Descriptors for all methods in the "strait.v1.Peers" service.
+        package static let descriptors: [GRPCCore.MethodDescriptor] = [
+            Fetch.descriptor
+        ]
+    }
+}
+
+@available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
+extension GRPCCore.ServiceDescriptor {
+    /// Service descriptor for the "strait.v1.Peers" service.
+    package static let wirePeers = GRPCCore.ServiceDescriptor(fullyQualifiedService: "strait.v1.Peers")
+}
+
+// MARK: strait.v1.Peers (server)
+
+@available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
+extension WirePeers {
+    /// Streaming variant of the service protocol for the "strait.v1.Peers" service.
+    ///
+    /// This protocol is the lowest-level of the service protocols generated for this service
+    /// giving you the most flexibility over the implementation of your service. This comes at
+    /// the cost of more verbose and less strict APIs. Each RPC requires you to implement it in
+    /// terms of a request stream and response stream. Where the RPC expects only a single
+    /// request or response message, you are responsible for ensuring your implementation
+    /// maintains this invariant.
+    ///
+    /// Where possible, prefer using the stricter, less-verbose ``ServiceProtocol``
+    /// or ``SimpleServiceProtocol`` instead.
+    package protocol StreamingServiceProtocol: GRPCCore.RegistrableRPCService {
+        /// Handle the "Fetch" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > a whole snapshot
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `WirePeerFetch` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `WireConfigurationUpdate` messages.
+        func fetch(
+            request: GRPCCore.StreamingServerRequest<WirePeerFetch>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<WireConfigurationUpdate>
+    }
+
+    /// Service protocol for the "strait.v1.Peers" service.
+    ///
+    /// This protocol is higher level than ``StreamingServiceProtocol`` but lower level than
+    /// the ``SimpleServiceProtocol``, it provides access to request and response metadata and
+    /// trailing response metadata. If you don't need these then consider using
+    /// the ``SimpleServiceProtocol``. If you need fine grained control over your RPCs then
+    /// use ``StreamingServiceProtocol``.
+    package protocol ServiceProtocol: WirePeers.StreamingServiceProtocol {
+        /// Handle the "Fetch" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > a whole snapshot
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `WirePeerFetch` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `WireConfigurationUpdate` messages.
+        func fetch(
+            request: GRPCCore.ServerRequest<WirePeerFetch>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<WireConfigurationUpdate>
+    }
+
+    /// Simple service protocol for the "strait.v1.Peers" service.
+    ///
+    /// This is the highest level protocol for the service. The API is the easiest to use but
+    /// doesn't provide access to request or response metadata. If you need access to these
+    /// then use ``ServiceProtocol`` instead.
+    package protocol SimpleServiceProtocol: WirePeers.ServiceProtocol {
+        /// Handle the "Fetch" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > a whole snapshot
+        ///
+        /// - Parameters:
+        ///   - request: A `WirePeerFetch` message.
+        ///   - response: A response stream of `WireConfigurationUpdate` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        func fetch(
+            request: WirePeerFetch,
+            response: GRPCCore.RPCWriter<WireConfigurationUpdate>,
+            context: GRPCCore.ServerContext
+        ) async throws
+    }
+}
+
+// Default implementation of 'registerMethods(with:)'.
+@available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
+extension WirePeers.StreamingServiceProtocol {
+    package func registerMethods<Transport>(with router: inout GRPCCore.RPCRouter<Transport>) where Transport: GRPCCore.ServerTransport {
+        router.registerHandler(
+            forMethod: WirePeers.Method.Fetch.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<WirePeerFetch>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<WireConfigurationUpdate>(),
+            handler: { request, context in
+                try await self.fetch(
+                    request: request,
+                    context: context
+                )
+            }
+        )
+    }
+}
+
+// Default implementation of streaming methods from 'StreamingServiceProtocol'.
+@available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
+extension WirePeers.ServiceProtocol {
+    package func fetch(
+        request: GRPCCore.StreamingServerRequest<WirePeerFetch>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<WireConfigurationUpdate> {
+        let response = try await self.fetch(
+            request: GRPCCore.ServerRequest(stream: request),
+            context: context
+        )
+        return response
+    }
+}
+
+// Default implementation of methods from 'ServiceProtocol'.
+@available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
+extension WirePeers.SimpleServiceProtocol {
+    package func fetch(
+        request: GRPCCore.ServerRequest<WirePeerFetch>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<WireConfigurationUpdate> {
+        return GRPCCore.StreamingServerResponse<WireConfigurationUpdate>(
+            metadata: [:],
+            producer: { writer in
+                try await self.fetch(
+                    request: request.message,
+                    response: writer,
+                    context: context
+                )
+                return [:]
+            }
+        )
+    }
+}
+
+// MARK: strait.v1.Peers (client)
+
+@available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
+extension WirePeers {
+    /// Generated client protocol for the "strait.v1.Peers" service.
+    ///
+    /// You don't need to implement this protocol directly, use the generated
+    /// implementation, ``Client``.
+    package protocol ClientProtocol: Sendable {
+        /// Call the "Fetch" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > a whole snapshot
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `WirePeerFetch` message.
+        ///   - serializer: A serializer for `WirePeerFetch` messages.
+        ///   - deserializer: A deserializer for `WireConfigurationUpdate` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func fetch<Result>(
+            request: GRPCCore.ClientRequest<WirePeerFetch>,
+            serializer: some GRPCCore.MessageSerializer<WirePeerFetch>,
+            deserializer: some GRPCCore.MessageDeserializer<WireConfigurationUpdate>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<WireConfigurationUpdate>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+    }
+
+    /// Generated client for the "strait.v1.Peers" service.
+    ///
+    /// The ``Client`` provides an implementation of ``ClientProtocol`` which wraps
+    /// a `GRPCCore.GRPCCClient`. The underlying `GRPCClient` provides the long-lived
+    /// means of communication with the remote peer.
+    package struct Client<Transport>: ClientProtocol where Transport: GRPCCore.ClientTransport {
+        private let client: GRPCCore.GRPCClient<Transport>
+
+        /// Creates a new client wrapping the provided `GRPCCore.GRPCClient`.
+        ///
+        /// - Parameters:
+        ///   - client: A `GRPCCore.GRPCClient` providing a communication channel to the service.
+        package init(wrapping client: GRPCCore.GRPCClient<Transport>) {
+            self.client = client
+        }
+
+        /// Call the "Fetch" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > a whole snapshot
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `WirePeerFetch` message.
+        ///   - serializer: A serializer for `WirePeerFetch` messages.
+        ///   - deserializer: A deserializer for `WireConfigurationUpdate` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func fetch<Result>(
+            request: GRPCCore.ClientRequest<WirePeerFetch>,
+            serializer: some GRPCCore.MessageSerializer<WirePeerFetch>,
+            deserializer: some GRPCCore.MessageDeserializer<WireConfigurationUpdate>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<WireConfigurationUpdate>) async throws -> Result
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.serverStreaming(
+                request: request,
+                descriptor: WirePeers.Method.Fetch.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
+    }
+}
+
+// Helpers providing default arguments to 'ClientProtocol' methods.
+@available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
+extension WirePeers.ClientProtocol {
+    /// Call the "Fetch" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > a whole snapshot
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `WirePeerFetch` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func fetch<Result>(
+        request: GRPCCore.ClientRequest<WirePeerFetch>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<WireConfigurationUpdate>) async throws -> Result
+    ) async throws -> Result where Result: Sendable {
+        try await self.fetch(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<WirePeerFetch>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<WireConfigurationUpdate>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+}
+
+// Helpers providing sugared APIs for 'ClientProtocol' methods.
+@available(macOS 15.0, iOS 18.0, watchOS 11.0, tvOS 18.0, visionOS 2.0, *)
+extension WirePeers.ClientProtocol {
+    /// Call the "Fetch" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > a whole snapshot
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func fetch<Result>(
+        _ message: WirePeerFetch,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<WireConfigurationUpdate>) async throws -> Result
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<WirePeerFetch>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.fetch(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+}
+
 // MARK: - strait.v1.Usage
 
 /// Namespace containing generated types for the "strait.v1.Usage" service.
