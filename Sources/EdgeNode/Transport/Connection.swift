@@ -27,6 +27,9 @@ class Session {
 
   /// Nothing is under way on it.
   var isIdle: Bool { false }
+
+  /// How much it takes at once.
+  var receivesAtMost: Int { LoopBuffers.size }
 }
 
 /// Who made a connection, and wants to know what becomes of it.
@@ -76,7 +79,10 @@ final class Connection: EventSource {
   private static let flushesPerTurn = 4
 
   let loop: EventLoop
-  private(set) var session: Session?
+  private(set) var session: Session? {
+    didSet { receivesAtMost = session?.receivesAtMost ?? LoopBuffers.size }
+  }
+  private var receivesAtMost = LoopBuffers.size
   var isDirty = false
   /// When the peer last gave bytes, monotonic microseconds.
   private(set) var lastReceivedAt: Int64
@@ -222,7 +228,7 @@ final class Connection: EventSource {
 
   private func receive() {
     let space = loop.buffers.received
-    let count = recv(descriptor, space.baseAddress, space.count, 0)
+    let count = recv(descriptor, space.baseAddress, receivesAtMost, 0)
     guard count > 0 else {
       if count == 0 { peerEnded(inOrder: tls == nil) } else if !wouldBlock() { close(.failed) }
       return

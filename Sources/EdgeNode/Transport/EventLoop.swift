@@ -216,10 +216,12 @@ final class LoopWaker: Sendable {
 final class LoopBuffers {
   /// One recv, and the plain bytes of one flush.
   static let size = 64 * 1024
+  /// One recv where windows bound what the peer may send: what many streams share, they share in fewer calls.
+  static let windowedSize = 256 * 1024
   /// The records of one flush: five of 16 KiB, each with its header and tag, and room for a handshake's flight.
   static let recordSize = size + 16 * 1024
 
-  let received = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 64)
+  let received = UnsafeMutableRawBufferPointer.allocate(byteCount: windowedSize, alignment: 64)
   let plain = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 64)
   let records = UnsafeMutableRawBufferPointer.allocate(byteCount: recordSize, alignment: 64)
 

@@ -50,6 +50,8 @@ final class HTTP2ClientSession: HTTP2Session, UpstreamSide {
     stream.upstreamStarted(on: self)
   }
 
+  override var receivesAtMost: Int { LoopBuffers.windowedSize }
+
   /// How many more requests the peer and we allow here now.
   var room: Int {
     guard acceptsRequests, !connection.isClosed else { return 0 }

@@ -128,7 +128,7 @@ class HTTP2Session: Session {
       connection.closeAfterFlush(.cut(reason))
     } else if wantsNothing {
       connection.closeAfterFlush(end)
-    } else {
+    } else if nghttp2_session_want_write(pointer) != 0 {
       connection.needsFlush()
     }
   }
