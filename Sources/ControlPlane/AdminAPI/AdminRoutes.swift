@@ -22,6 +22,9 @@ package enum AdminRoute {
   package static let teams = "/admin/v1/teams"
   /// GET `?team=` → `[KeySummary]`, POST `KeyRequest` → `NewKey`; DELETE `/{id or public id}` → `KeySummary`
   package static let keys = "/admin/v1/keys"
+  /// GET `?before=&limit=` → `[VersionSummary]`, newest first; GET `/{version}/difference?from=` → `VersionDifference`;
+  /// POST `/{version}/rollback` → `RollbackResult`
+  package static let versions = "/admin/v1/versions"
   /// GET `?team=&key=&request=&since=&until=&limit=&after=` → `UsagePage`, newest first. Times are RFC 3339.
   package static let usage = "/admin/v1/usage"
 }

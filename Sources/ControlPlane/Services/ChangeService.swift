@@ -12,12 +12,26 @@ package struct Change: Sendable {
   package let subject: String
   /// What edges hold a copy of and must learn anew. A change without any makes no version.
   package let resources: [ResourceKey]
+  package let pace: Pace
+  /// The version whose content it brings back. It makes a version even where that takes no change.
+  package let restores: UInt64?
 
-  package init(_ action: String, subject: some CustomStringConvertible, resources: [ResourceKey] = []) {
+  /// - Parameter pace: what callers need is quick, and what serves them is watched, where nothing else is said
+  package init(
+    _ action: String, subject: some CustomStringConvertible, resources: [ResourceKey] = [], pace: Pace? = nil,
+    restores: UInt64? = nil
+  ) {
     self.action = action
     self.subject = subject.description
     self.resources = resources
+    self.pace = pace ?? (resources.allSatisfy(\.isOfCallers) ? .quick : .watched)
+    self.restores = restores
   }
+}
+
+extension ResourceKey {
+  /// Teams and keys: who may ask. The other kinds say who answers.
+  package var isOfCallers: Bool { kind == .team || kind == .key }
 }
 
 package struct ChangeService: Sendable {
@@ -43,8 +57,9 @@ package struct ChangeService: Sendable {
     async throws
   {
     var version: Int64?
-    if !change.resources.isEmpty {
-      version = try await ChangeStore.appendVersion(changing: change.resources, on: transaction)
+    if !change.resources.isEmpty || change.restores != nil {
+      version = try await ChangeStore.appendVersion(
+        changing: change.resources, pace: change.pace, restoring: change.restores, on: transaction)
     }
     try await ChangeStore.appendAudit(
       newUUID(), actor: actor, action: change.action, subject: change.subject, version: version,

@@ -13,8 +13,13 @@ package actor ConfigurationPublisher {
   private var followers: [Int: AsyncStream<Void>.Continuation] = [:]
   private var nextFollower = 0
   private var stopped = false
-  /// Reads of the newest version under way or done, by the version that they start from.
-  private var updates: [UInt64: Task<ConfigurationParts, any Error>] = [:]
+  /// Reads under way or done since the last news.
+  private var updates: [VersionStep: Task<ConfigurationParts, any Error>] = [:]
+
+  private struct VersionStep: Hashable {
+    let from: UInt64
+    let to: UInt64
+  }
 
   package init(reader: ConfigurationReader, logger: Logger) {
     self.reader = reader
@@ -38,17 +43,16 @@ package actor ConfigurationPublisher {
     followers.removeValue(forKey: id)?.finish()
   }
 
-  /// The update from `version` to the newest. Followers that are at the same version share one read.
-  package func update(from version: UInt64) async throws -> ConfigurationParts {
-    if let task = updates[version] { return try await task.value }
-    let task = Task { [reader] in try await reader.update(from: version) }
-    updates[version] = task
+  /// The update from one version to another. Followers that take the same step share one read.
+  package func update(from version: UInt64, to target: UInt64) async throws -> ConfigurationParts {
+    let step = VersionStep(from: version, to: target)
+    if let task = updates[step] { return try await task.value }
+    let task = Task { [reader] in try await reader.update(from: version, to: target) }
+    updates[step] = task
     do {
-      let parts = try await task.value
-      advance(to: parts.version)
-      return parts
+      return try await task.value
     } catch {
-      updates[version] = nil
+      updates[step] = nil
       throw error
     }
   }

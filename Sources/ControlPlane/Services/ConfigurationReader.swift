@@ -1,4 +1,4 @@
-// Reads configuration for edges out of the database: the newest version, whole or as a delta, cut into parts.
+// Reads configuration for edges out of the database: a version, whole or as a delta, cut into parts.
 
 import Foundation
 import Postgres
@@ -36,30 +36,32 @@ package struct ConfigurationReader: Sendable {
     try await ChangeStore.newestVersion(on: pool)
   }
 
-  /// What takes an edge from `version` to the newest: a delta where the log of changes reaches back so far.
-  /// - Parameter version: 0 for a snapshot
-  package func update(from version: UInt64) async throws -> ConfigurationParts {
+  /// What takes an edge from one version to another: a delta where the log of changes reaches back so far.
+  /// - Parameters:
+  ///   - version: 0 for a snapshot
+  ///   - target: that or an older one where the database has been put back since
+  package func update(from version: UInt64, to target: UInt64) async throws -> ConfigurationParts {
     try await pool.transaction(isolation: .repeatableRead) { transaction in
-      let newest = try await ChangeStore.newestVersion(on: transaction)
-      let store = ConfigurationStore(reading: transaction) { [key] sealed, upstream in
+      let target = min(target, try await ChangeStore.newestVersion(on: transaction))
+      let store = ConfigurationStore(reading: transaction, at: target) { [key] sealed, upstream in
         try key.open(sealed, for: .upstreamCredential(upstream))
       }
-      if let delta = try await delta(from: version, to: newest, store, on: transaction) { return delta }
-      var parts = PartBuilder(lineage: lineage, from: 0, to: newest)
+      if let delta = try await delta(from: version, to: target, store, on: transaction) { return delta }
+      var parts = PartBuilder(lineage: lineage, from: 0, to: target)
       try await store.readAll { parts.append($0) }
       return parts.finished()
     }
   }
 
   private func delta(
-    from version: UInt64, to newest: UInt64, _ store: ConfigurationStore, on transaction: PostgresTransaction
+    from version: UInt64, to target: UInt64, _ store: ConfigurationStore, on transaction: PostgresTransaction
   ) async throws -> ConfigurationParts? {
-    guard version > 0, version <= newest else { return nil }
+    guard version > 0, version <= target else { return nil }
     guard version >= (try await ChangeStore.oldestBase(on: transaction)) else { return nil }
-    let changed = try await ChangeStore.changes(after: version, through: newest, on: transaction)
+    let changed = try await ChangeStore.changes(after: version, through: target, on: transaction)
     guard changed.count <= Self.maximumChanges else { return nil }
     let (upserts, removals) = try await store.read(changed)
-    var parts = PartBuilder(lineage: lineage, from: version, to: newest)
+    var parts = PartBuilder(lineage: lineage, from: version, to: target)
     upserts.forEach { parts.append($0) }
     removals.forEach { parts.append(removal: $0) }
     return parts.finished()

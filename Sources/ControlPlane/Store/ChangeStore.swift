@@ -23,22 +23,40 @@ package struct ResourceKey: Hashable, Sendable {
   }
 }
 
+/// How carefully a version goes out to the edges.
+package enum Pace: String, Sendable, CaseIterable {
+  /// To all of them: what it brings back has been everywhere before.
+  case atOnce = "at_once"
+  /// Step by step, as fast as edges answer.
+  case quick
+  /// Step by step, and every step is watched for a while.
+  case watched
+}
+
 package enum ChangeStore {
   package static let channel: StaticString = "strait_configuration"
 
   /// Numbers a new version. The row stays locked until the transaction ends, so versions are committed in order; every
   /// change does this last, so two changes cannot wait for each other.
   package static func appendVersion(
-    changing resources: [ResourceKey], on session: PostgresTransaction
+    changing resources: [ResourceKey], pace: Pace, restoring restored: UInt64? = nil,
+    on session: PostgresTransaction
   ) async throws -> Int64 {
     let version: Int64 = try await session.query(
       "UPDATE configuration_state SET version = version + 1 RETURNING version"
     ).single().get("version")
-    try await session.query("INSERT INTO configuration_versions (version) VALUES ($1)", version)
+    try await session.query(
+      "INSERT INTO configuration_versions (version, pace, restores) VALUES ($1, $2, $3)",
+      version, pace.rawValue, restored.map { Int64(clamping: $0) })
+    // The triggers have kept what the changed rows were before.
     try await session.query(
       """
-      INSERT INTO configuration_changes (version, kind, resource)
-      SELECT $1, kind, resource FROM unnest($2, $3) AS changed (kind, resource)
+      WITH kept AS (
+        DELETE FROM resources_before WHERE transaction = pg_current_xact_id() RETURNING kind, resource, content
+      )
+      INSERT INTO configuration_changes (version, kind, resource, before)
+      SELECT $1, changed.kind, changed.resource, kept.content
+      FROM unnest($2, $3) AS changed (kind, resource) LEFT JOIN kept USING (kind, resource)
       """, version, resources.map(\.kind.rawValue), resources.map(\.id))
     try await session.query("SELECT pg_notify('strait_configuration', $1::bigint::text)", version)
     return version
@@ -68,13 +86,17 @@ package enum ChangeStore {
   package static func changes(
     after from: UInt64, through version: UInt64, on session: some PostgresSession
   ) async throws -> [ResourceKey] {
-    let rows = try await session.query(
+    try await session.query(
       "SELECT DISTINCT kind, resource FROM configuration_changes WHERE version > $1 AND version <= $2",
-      Int64(clamping: from), Int64(clamping: version))
-    return try rows.compactMap { row in
-      // The table's check admits no other kinds.
-      guard let kind = ResourceKey.Kind(rawValue: try row.get("kind")) else { return nil }
-      return ResourceKey(kind, try row.get("resource", as: String.self))
-    }
+      Int64(clamping: from), Int64(clamping: version)
+    ).compactMap(ResourceKey.init)
+  }
+}
+
+extension ResourceKey {
+  /// - Returns: nothing for a kind that the table's check does not admit
+  init?(_ row: PostgresRow) throws {
+    guard let kind = Kind(rawValue: try row.get("kind")) else { return nil }
+    self.init(kind, try row.get("resource", as: String.self))
   }
 }

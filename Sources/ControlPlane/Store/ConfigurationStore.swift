@@ -1,5 +1,5 @@
-// The configuration as edges hold it, read whole or by what changed. Callers read in one repeatable-read transaction,
-// so that what they read is one version.
+// The configuration as edges hold it at a version, read whole or by what changed. Callers read in one repeatable-read
+// transaction, so that what they read is one version.
 
 import Foundation
 import Postgres
@@ -10,10 +10,13 @@ package struct ConfigurationStore: Sendable {
   package typealias Opener = @Sendable (_ sealed: [UInt8], _ upstream: UpstreamID) throws -> [UInt8]
 
   let transaction: PostgresTransaction
+  /// What changed after it is read as it was before.
+  let version: Int64
   let open: Opener
 
-  package init(reading transaction: PostgresTransaction, open: @escaping Opener) {
+  package init(reading transaction: PostgresTransaction, at version: UInt64, open: @escaping Opener) {
     self.transaction = transaction
+    self.version = Int64(clamping: version)
     self.open = open
   }
 
@@ -23,13 +26,17 @@ package struct ConfigurationStore: Sendable {
     try await upstreams(ids: nil).forEach { body($0.resource) }
     try await offers(ids: nil).forEach { body($0.resource) }
     try await teams(ids: nil).forEach { body($0.resource) }
+    // Of keys there are many, and few of them changed since: those are read apart.
+    let later = try await keysChangedSince()
+    let laterKeys = Set(later.map { ResourceKey(.key, $0) })
     var last = KeyID.none
     while true {
       let page = try await keys(after: last, limit: Self.keysPerPage)
-      page.forEach { body($0.resource) }
-      guard page.count == Self.keysPerPage, let next = page.last.flatMap({ KeyID($0.key.id) }) else { return }
+      for found in page where !laterKeys.contains(found.key) { body(found.resource) }
+      guard page.count == Self.keysPerPage, let next = page.last.flatMap({ KeyID($0.key.id) }) else { break }
       last = next
     }
+    if !later.isEmpty { try await keys(ids: later).forEach { body($0.resource) } }
   }
 
   /// The current state of the given resources: what edges may have of them, and which they must not have.
@@ -68,8 +75,8 @@ extension ConfigurationStore {
   private func regions(names: [String]?) async throws -> Found {
     try await transaction.query(
       """
-      SELECT name, jurisdiction, title FROM regions WHERE $1::text[] IS NULL OR name = ANY ($1) ORDER BY name
-      """, names
+      SELECT name, jurisdiction, title FROM regions_at($2) WHERE $1::text[] IS NULL OR name = ANY ($1) ORDER BY name
+      """, names, version
     ).map { row in
       let region = try WireRegion.with {
         $0.name = try row.get("name")
@@ -84,8 +91,8 @@ extension ConfigurationStore {
     try await transaction.query(
       """
       SELECT id, name, region, origin, path_prefix, protocol, credential_style, credential_sealed, ca_pem
-      FROM upstreams WHERE $1::uuid[] IS NULL OR id = ANY ($1) ORDER BY id
-      """, ids
+      FROM upstreams_at($2) WHERE $1::uuid[] IS NULL OR id = ANY ($1) ORDER BY id
+      """, ids, version
     ).map { row in
       let id: UpstreamID = try row.get("id")
       let upstream = try WireUpstream.with {
@@ -109,8 +116,8 @@ extension ConfigurationStore {
     try await transaction.query(
       """
       SELECT id, upstream_id, model, upstream_model, dialect, weight
-      FROM offers WHERE $1::uuid[] IS NULL OR id = ANY ($1) ORDER BY id
-      """, ids
+      FROM offers_at($2) WHERE $1::uuid[] IS NULL OR id = ANY ($1) ORDER BY id
+      """, ids, version
     ).map { row in
       let id: OfferID = try row.get("id")
       let offer = try WireOffer.with {
@@ -127,8 +134,9 @@ extension ConfigurationStore {
 
   private func teams(ids: [TeamID]?) async throws -> Found {
     try await transaction.query(
-      "SELECT id, account_id, name, suspended FROM teams WHERE $1::uuid[] IS NULL OR id = ANY ($1) ORDER BY id",
-      ids
+      """
+      SELECT id, account_id, name, suspended FROM teams_at($2) WHERE $1::uuid[] IS NULL OR id = ANY ($1) ORDER BY id
+      """, ids, version
     ).map { row in
       let id: TeamID = try row.get("id")
       let team = try WireTeam.with {
@@ -141,15 +149,18 @@ extension ConfigurationStore {
     }
   }
 
-  /// The usable ones of the given keys.
+  /// The usable ones of the given keys. What has been revoked since is not usable at an older version either.
   private func keys(ids: [KeyID]) async throws -> Found {
     try await transaction.query(
       """
-      SELECT keys.id, team_id, digest, expires_at FROM keys JOIN teams ON teams.id = team_id
-      WHERE keys.id = ANY ($1)
-        AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()) AND NOT suspended
-      ORDER BY keys.id
-      """, ids
+      SELECT past.id, past.team_id, past.digest, past.expires_at
+      FROM keys_at($2) AS past JOIN teams_at($2) AS team ON team.id = past.team_id
+      JOIN keys AS present ON present.id = past.id JOIN teams AS present_team ON present_team.id = past.team_id
+      WHERE past.id = ANY ($1)
+        AND past.revoked_at IS NULL AND (past.expires_at IS NULL OR past.expires_at > now()) AND NOT team.suspended
+        AND present.revoked_at IS NULL AND NOT present_team.suspended
+      ORDER BY past.id
+      """, ids, version
     ).map(key)
   }
 
@@ -175,11 +186,24 @@ extension ConfigurationStore {
     return (ResourceKey(.key, id), .with { $0.key = key })
   }
 
+  /// The keys that changed after the version, by themselves or with their team.
+  private func keysChangedSince() async throws -> [KeyID] {
+    let rows = try await transaction.query(
+      """
+      SELECT resource::uuid AS id FROM configuration_changes WHERE kind = 'key' AND version > $1
+      UNION
+      SELECT id FROM keys WHERE team_id IN (
+        SELECT resource::uuid FROM configuration_changes WHERE kind = 'team' AND version > $1)
+      """, version)
+    return try rows.map { try $0.get("id") }
+  }
+
   private func keyIDs(ofTeams teams: [TeamID]) async throws -> [KeyID] {
     guard !teams.isEmpty else { return [] }
-    return try await transaction.query("SELECT id FROM keys WHERE team_id = ANY ($1)", teams).map {
-      try $0.get("id")
-    }
+    return try await transaction.query("SELECT id FROM keys_at($2) WHERE team_id = ANY ($1)", teams, version)
+      .map {
+        try $0.get("id")
+      }
   }
 }
 

@@ -84,6 +84,11 @@ package struct AdminClient: Sendable {
     try await send(.POST, route, body: try Self.encode(document))
   }
 
+  /// Asks for something to be done that takes no document.
+  package func post<Document: Decodable>(_ route: String) async throws(OperatorFault) -> Document {
+    try await send(.POST, route, body: nil)
+  }
+
   package func put<Document: Decodable>(
     _ route: String, _ document: some Encodable
   ) async throws(OperatorFault) -> Document {

@@ -15,6 +15,7 @@ package struct AdminServices: Sendable {
   package let keys: KeyService
   package let edges: EdgeService
   package let usage: UsageService
+  package let versions: VersionService
 
   package init(pool: PostgresPool, installation: Installation) {
     let changes = ChangeService(pool: pool)
@@ -26,6 +27,7 @@ package struct AdminServices: Sendable {
     keys = KeyService(changes: changes)
     edges = EdgeService(changes: changes, authority: installation.authority)
     usage = UsageService(pool: pool)
+    versions = VersionService(changes: changes)
   }
 }
 
@@ -43,6 +45,7 @@ struct AdminRouter {
     addOffers()
     addCallers()
     addUsage()
+    addVersions()
   }
 
   func responder() -> RouterResponder<Context> { router.buildResponder() }
@@ -113,6 +116,21 @@ struct AdminRouter {
       query.limit = given["limit"]
       query.after = given["after"]
       return try await usage.list(query)
+    }
+  }
+
+  private func addVersions() {
+    let versions = services.versions
+    route(.get, AdminRoute.versions) { request in
+      let given = try request.query(known: ["before", "limit"])
+      return try await versions.list(before: given["before"], limit: given["limit"])
+    }
+    route(.get, AdminRoute.versions + "/:version/difference") { request in
+      try await versions.difference(
+        from: try request.query(known: ["from"])["from"], to: try request.parameter("version"))
+    }
+    route(.post, AdminRoute.versions + "/:version/rollback", status: .created) { request in
+      try await versions.rollBack(to: try request.parameter("version"), by: request.actor)
     }
   }
 

@@ -70,17 +70,17 @@ final class FollowStream: Sendable {
     async throws
   {
     for await _ in wakes {
-      while let from = await nextBase() {
-        let update = try await publisher.update(from: from)
+      while let (from, target) = await nextStep() {
+        let update = try await publisher.update(from: from, to: target)
         for part in update.parts { try await response.write(part) }
         shared.withLock { $0.follow?.sent(from: update.parts.first?.fromVersion ?? 0, to: update.version) }
       }
     }
   }
 
-  private func nextBase() async -> UInt64? {
-    let newest = await publisher.newestVersion
-    return shared.withLock { $0.follow?.next(newest: newest) }
+  private func nextStep() async -> (from: UInt64, target: UInt64)? {
+    let target = await publisher.newestVersion
+    return shared.withLock { $0.follow?.next(newest: target) }.map { ($0, target) }
   }
 
   // MARK: Up
