@@ -1,10 +1,13 @@
 """Upstreams that answer before they have the whole request: the answer is the client's at once, and what is left of the
 request is nobody's."""
 
+import contextlib
 import threading
 
 import h2.exceptions
 import pytest
+from devfleet.processes import wait_until
+from edge_beside import edge_beside, refusals
 from http_clients import client_of
 from scripted import WAYS, at_head, scripts
 from uploads import CUT, PartialRequest, large_body
@@ -68,6 +71,22 @@ def test_a_client_of_http_1_1_may_send_a_short_rest_and_go_on(world, scripted, w
         request, rest = refused(client, scripted, way, answering_early(413, REFUSAL))
         request.end(rest[: 1 << 20])
         assert client.answer(client.ask(large_body(f"scripted-{way}", 1000))).status == 200
+
+
+@pytest.mark.parametrize("limit", ["refused_body_bytes", "refused_body_seconds"])
+def test_the_rest_of_a_request_that_was_answered_has_limits(world, scripted, tmp_path, limit):
+    with (
+        edge_beside(world, tmp_path, {limit: 1 if limit.endswith("seconds") else 65536}) as edge,
+        client_of(world, edge, False) as client,
+    ):
+        request, rest = refused(client, scripted, "http1", answering_early(413, REFUSAL))
+        assert refusals(edge, "refused_body") == 0
+        if limit.endswith("bytes"):
+            with contextlib.suppress(*CUT):
+                request.send(rest[: 1 << 20])
+        wait_until(lambda: refusals(edge, "refused_body") == 1, "the connection is cut")
+        with pytest.raises(CUT):
+            client.answer(client.ask(large_body("scripted-http1", 1000)))
 
 
 def test_a_client_of_http_2_that_sends_on_hurts_nobody(world, scripted, way):

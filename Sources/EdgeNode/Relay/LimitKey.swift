@@ -23,6 +23,8 @@ package struct LimitKey {
       number("held_answer_bytes", anyBytes, \.heldAnswerBytes),
       number("replay_body_bytes", 1024...1_073_741_824, \.replayBodyBytes),
       seconds("gap_inside_body_seconds", \.bodyGapMicroseconds),
+      number("refused_body_bytes", anyBytes, \.http1.refusedBodyBytes),
+      seconds("refused_body_seconds", \.http1.refusedBodyMicroseconds),
       seconds("time_to_first_byte_seconds", \.firstByteMicroseconds),
       seconds("gap_between_chunks_seconds", \.chunkGapMicroseconds),
       seconds("whole_stream_seconds", \.exchangeMicroseconds),

@@ -7,7 +7,7 @@ package enum ConnectionCut: UInt8, CaseIterable, Sendable {
   case handshakeTimeout, handshakeFailed
   // For what the client did, or did not do.
   case headTimeout, rapidReset, glitches, pingFlood, settingsFlood, windowUpdateFlood, priorityFlood
-  case emptyDataFlood, overhead, queuedFrames, slowReader, protocolError
+  case emptyDataFlood, overhead, queuedFrames, slowReader, refusedBody, protocolError
   // For no fault of its own.
   case connectionAge, idle, memory
 
@@ -30,6 +30,7 @@ package enum ConnectionCut: UInt8, CaseIterable, Sendable {
     case .overhead: "overhead"
     case .queuedFrames: "queued_frames"
     case .slowReader: "slow_reader"
+    case .refusedBody: "refused_body"
     case .protocolError: "protocol_error"
     case .connectionAge: "connection_age"
     case .idle: "idle"

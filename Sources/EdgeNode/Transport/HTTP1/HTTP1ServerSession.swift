@@ -7,9 +7,9 @@ package struct HTTP1Limits: Sendable {
   /// Bytes of later requests that wait while one is answered.
   package var pipelinedBytes = 64 * 1024
   /// Bytes of a refused request that are read and thrown away so that the client gets to read its answer.
-  package var discardedBytes = 4 * 1024 * 1024
+  package var refusedBodyBytes = 4 * 1024 * 1024
   /// How long the rest of such a request may take.
-  package var discardMicroseconds: Int64 = 30_000_000
+  package var refusedBodyMicroseconds: Int64 = 30_000_000
 
   package init() {}
 }
@@ -109,7 +109,9 @@ final class HTTP1ServerSession: Session, ClientSide {
   }
 
   override func sweep(now: Int64) {
-    if phase == .body, stream == nil, now - answeredAt > limits.discardMicroseconds { return close() }
+    if phase == .body, stream == nil, now - answeredAt > limits.refusedBodyMicroseconds {
+      return cutRefusedBody()
+    }
     guard phase == .head, stream == nil else { return }
     if input.isEmpty {
       guard now - idleSince > idleTimeoutMicroseconds else { return }
@@ -204,7 +206,7 @@ final class HTTP1ServerSession: Session, ClientSide {
     input.consume(position)
     stream?.requestBodyProgressed()
     guard framing.isDone else {
-      if discarded > limits.discardedBytes { close() }
+      if discarded > limits.refusedBodyBytes { cutRefusedBody() }
       if stream != nil, uncredited > Self.bodyWindow { connection.pauseReading() }
       return false
     }
@@ -229,6 +231,12 @@ final class HTTP1ServerSession: Session, ClientSide {
     keepsAlive = false
     finishStream()
     if writer.isIdle { refuse(status: 400) } else { close() }
+  }
+
+  /// The client has had its answer, and sends on what nobody wants.
+  private func cutRefusedBody() {
+    receiver.connectionCut(.refusedBody)
+    close()
   }
 
   private func requestDiscarded() {
@@ -298,7 +306,7 @@ final class HTTP1ServerSession: Session, ClientSide {
       // The rest of the request is still to come.
       answeredAt = connection.loop.now
       connection.resumeReading()
-      if discarded > limits.discardedBytes { close() }
+      if discarded > limits.refusedBodyBytes { cutRefusedBody() }
       return
     }
     guard keepsAlive, !isDraining, !closesAfterAnswer else {
