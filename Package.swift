@@ -218,6 +218,13 @@ let package = Package(
       path: "Tests/Conformance/Probe",
       swiftSettings: swift
     ),
+    // Measures a configuration of a million keys.
+    .executableTarget(
+      name: "configuration-probe",
+      dependencies: ["CLinux", "EdgeDataPath", "StraitProtocol"],
+      path: "Tests/Tools/ConfigurationProbe",
+      swiftSettings: swift
+    ),
     .testTarget(
       name: "EdgeUplinkTests",
       dependencies: [

@@ -36,8 +36,9 @@ final class EdgeProcess: Sendable {
       configuration: uplinkConfiguration, spool: spool, logger: logger,
       activeExchanges: { [self] in edge.withLock { $0?.activeExchanges } ?? 0 },
       apply: { [self] state in
-        let tables = try PolicyTables(state, region: region.withLock { $0 })
-        edge.withLock { $0 }?.adopt(tables)
+        let serving = edge.withLock { $0 }
+        let tables = try PolicyTables(state, region: region.withLock { $0 }, reusing: serving?.tables)
+        serving?.adopt(tables)
         logger.info("configuration in force", metadata: ["version": "\(state.version)"])
       })
     // An edge without identity waits here for the control plane; a signal ends the wait.

@@ -1,29 +1,16 @@
-// The keys that an edge knows, by digest: one flat table, read without locks, allocation or reference counting.
+// The keys that an edge knows, by digest: flat memory, read without locks, allocation or reference counting.
 
 import COpenSSL
+import Dispatch
 import Glibc
 import StraitProtocol
 
-/// SHA-256 of a key as the client sends it.
-package struct KeyDigest: Equatable, BitwiseCopyable, Sendable {
-  var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
-
+extension KeyDigest {
   package init(hashing key: UnsafeRawBufferPointer) {
+    self.init()
     withUnsafeMutableBytes(of: &words) { space in
       strait_sha256(key.baseAddress, key.count, space.bindMemory(to: UInt8.self).baseAddress)
     }
-  }
-
-  /// - Parameter bytes: exactly 32
-  init?(bytes: some Collection<UInt8>) {
-    guard bytes.count == 32 else { return nil }
-    withUnsafeMutableBytes(of: &words) { $0.copyBytes(from: bytes) }
-  }
-
-  /// Looks at every word, whatever the first says.
-  package static func == (left: KeyDigest, right: KeyDigest) -> Bool {
-    (left.words.0 ^ right.words.0) | (left.words.1 ^ right.words.1) | (left.words.2 ^ right.words.2)
-      | (left.words.3 ^ right.words.3) == 0
   }
 }
 
@@ -37,42 +24,48 @@ package struct Caller: Equatable, BitwiseCopyable, Sendable {
   package let expiresAt: Int64
 }
 
+/// A directory of the key set's shards. Making one costs 64 KB and no look at the keys, however many there are.
 struct KeyTable: ~Copyable, @unchecked Sendable {
-  // Written once, in init; afterwards only read, by any thread.
-  private let entries: UnsafeMutablePointer<Caller>
-  private let used: UnsafeMutablePointer<Bool>
-  private let mask: Int
-  private(set) var count = 0
+  // Written in init alone; afterwards only read, by any thread.
+  private let shards: UnsafeMutablePointer<KeyShardView>
+  private let teams: UnsafeMutablePointer<TeamStanding>
+  /// Keeps alive what `shards` points at.
+  private let keys: KeySet
 
-  /// - Parameter keys: digests must differ
-  init(_ callers: some Collection<Caller>) {
-    var capacity = 16
-    while capacity < callers.count * 2 { capacity *= 2 }
-    mask = capacity - 1
-    entries = .allocate(capacity: capacity)
-    used = .allocate(capacity: capacity)
-    used.initialize(repeating: false, count: capacity)
-    for caller in callers {
-      // A digest is uniform already: its first word is the hash.
-      var index = Int(truncatingIfNeeded: caller.digest.words.0) & mask
-      while used[index] { index = (index + 1) & mask }
-      (entries + index).initialize(to: caller)
-      used[index] = true
-      count += 1
+  private struct TeamStanding: BitwiseCopyable {
+    var id: TeamID
+    var mayAsk: Bool
+  }
+
+  init(_ state: ConfigurationState) {
+    keys = state.keys
+    shards = .allocate(capacity: KeySet.shardCount)
+    for shard in 0..<KeySet.shardCount { (shards + shard).initialize(to: state.keys.view(ofShard: shard)) }
+    let span = keys.teams.span
+    teams = .allocate(capacity: max(1, span))
+    for number in 0..<span {
+      let id = keys.teams[UInt32(number)]
+      let mayAsk = state.teams[id].map { !$0.suspended } ?? false
+      (teams + number).initialize(to: TeamStanding(id: id, mayAsk: mayAsk))
     }
   }
 
+  /// The last to let go may be a worker, and giving back the memory of many shards would hold it up.
   deinit {
-    entries.deallocate()
-    used.deallocate()
+    shards.deallocate()
+    teams.deallocate()
+    let keys = keys
+    DispatchQueue.global(qos: .utility).async { withExtendedLifetime(keys) {} }
   }
+
+  var count: Int { keys.count }
 
   func find(_ digest: KeyDigest) -> Caller? {
-    var index = Int(truncatingIfNeeded: digest.words.0) & mask
-    while used[index] {
-      if entries[index].digest == digest { return entries[index] }
-      index = (index + 1) & mask
-    }
-    return nil
+    guard let entry = shards[KeySet.shard(of: digest)].find(digest) else { return nil }
+    let team = teams[Int(entry.pointee.team)]
+    guard team.mayAsk else { return nil }
+    return Caller(
+      digest: entry.pointee.digest, keyID: entry.pointee.id, teamID: team.id,
+      expiresAt: entry.pointee.expiresAt)
   }
 }

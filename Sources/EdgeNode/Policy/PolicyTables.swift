@@ -42,8 +42,11 @@ package final class UpstreamEntry: Sendable {
   package let trustPEM: String
   /// How the origin is verified; nil for an origin without TLS.
   package let tls: TLSContext?
+  /// What the entry was made of, so that a later configuration with the same need not make it again.
+  let wire: WireUpstream
 
   init(_ wire: WireUpstream, id: UpstreamID, trust: inout UpstreamTrust) throws(PolicyFault) {
+    self.wire = wire
     self.id = id
     name = wire.name
     region = wire.region
@@ -80,6 +83,11 @@ package final class UpstreamEntry: Sendable {
 /// TLS contexts by the trust they hold: reading the system's certificates costs milliseconds, once is enough.
 struct UpstreamTrust {
   private var contexts = [String: TLSContext]()
+
+  /// - Parameter known: entries of a configuration before
+  init(reusing known: some Sequence<UpstreamEntry>) {
+    for entry in known { contexts[entry.trustPEM] = entry.tls }
+  }
 
   mutating func context(_ pem: String, of upstream: String) throws(PolicyFault) -> TLSContext {
     if let known = contexts[pem] { return known }
@@ -156,32 +164,29 @@ package final class PolicyTables: Sendable {
   /// Answers to `GET /v1/models`, by dialect.
   package let models: ModelTable
   private let keys: KeyTable
+  private let catalogueRevision: Revision
+  private let region: String
 
   /// - Parameters:
   ///   - state: checked whole; anything that cannot be served throws
   ///   - region: the edge's own: among offers of the same weight its upstreams come first
-  package init(_ state: ConfigurationState, region: String) throws(PolicyFault) {
+  ///   - previous: the tables before, whose parts serve again where nothing has changed
+  package init(
+    _ state: ConfigurationState, region: String, reusing previous: PolicyTables? = nil
+  ) throws(PolicyFault) {
     version = state.version
-    var upstreams = [UpstreamEntry]()
-    var indexes = [UpstreamID: Int]()
-    var trust = UpstreamTrust()
-    for (id, wire) in state.upstreams.sorted(by: { $0.key < $1.key }) {
-      indexes[id] = upstreams.count
-      upstreams.append(try UpstreamEntry(wire, id: id, trust: &trust))
+    catalogueRevision = state.catalogueRevision
+    self.region = region
+    if let previous, previous.catalogueRevision == state.catalogueRevision, previous.region == region {
+      upstreams = previous.upstreams
+      models = previous.models
+    } else {
+      let (upstreams, indexes) = try Self.upstreams(state, known: previous?.upstreams ?? [])
+      self.upstreams = upstreams
+      models = ModelTable(
+        try Self.offers(state, upstreams, indexes, region: region), upstreams: upstreams)
     }
-    self.upstreams = upstreams
-    var offers = [OfferEntry]()
-    for (id, wire) in state.offers {
-      offers.append(try Self.offer(wire, id: id, indexes: indexes))
-    }
-    offers.sort { left, right in
-      if left.weight != right.weight { return left.weight > right.weight }
-      let isLeftHere = upstreams[left.upstreamIndex].region == region
-      let isRightHere = upstreams[right.upstreamIndex].region == region
-      return isLeftHere != isRightHere ? isLeftHere : left.id < right.id
-    }
-    models = ModelTable(offers, upstreams: upstreams)
-    keys = try Self.keyTable(state)
+    keys = KeyTable(state)
   }
 
   /// The caller with this key, if it may ask at this moment.
@@ -192,6 +197,39 @@ package final class PolicyTables: Sendable {
   }
 
   package var keyCount: Int { keys.count }
+
+  private static func upstreams(
+    _ state: ConfigurationState, known: [UpstreamEntry]
+  ) throws(PolicyFault) -> ([UpstreamEntry], [UpstreamID: Int]) {
+    var trust = UpstreamTrust(reusing: known)
+    let before = Dictionary(known.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+    var entries = [UpstreamEntry]()
+    var indexes = [UpstreamID: Int]()
+    for (id, wire) in state.upstreams.sorted(by: { $0.key < $1.key }) {
+      indexes[id] = entries.count
+      if let entry = before[id], entry.wire == wire {
+        entries.append(entry)
+      } else {
+        entries.append(try UpstreamEntry(wire, id: id, trust: &trust))
+      }
+    }
+    return (entries, indexes)
+  }
+
+  /// The offers, preferred first.
+  private static func offers(
+    _ state: ConfigurationState, _ upstreams: [UpstreamEntry], _ indexes: [UpstreamID: Int], region: String
+  ) throws(PolicyFault) -> [OfferEntry] {
+    var offers = [OfferEntry]()
+    for (id, wire) in state.offers { offers.append(try offer(wire, id: id, indexes: indexes)) }
+    offers.sort { left, right in
+      if left.weight != right.weight { return left.weight > right.weight }
+      let isLeftHere = upstreams[left.upstreamIndex].region == region
+      let isRightHere = upstreams[right.upstreamIndex].region == region
+      return isLeftHere != isRightHere ? isLeftHere : left.id < right.id
+    }
+    return offers
+  }
 
   private static func offer(
     _ wire: WireOffer, id: OfferID, indexes: [UpstreamID: Int]
@@ -206,23 +244,5 @@ package final class PolicyTables: Sendable {
     return OfferEntry(
       id: id, upstreamIndex: index, dialect: dialect, weight: wire.weight, model: Array(wire.model.utf8),
       upstreamModel: isSame ? [] : Array(wire.upstreamModel.utf8))
-  }
-
-  private static func keyTable(_ state: ConfigurationState) throws(PolicyFault) -> KeyTable {
-    var seen = Set<[UInt8]>()
-    var entries = [Caller]()
-    entries.reserveCapacity(state.keys.count)
-    for (id, wire) in state.keys {
-      guard let digest = KeyDigest(bytes: wire.digest), let teamID = TeamID(bytes: wire.teamID) else {
-        throw PolicyFault("a key has no digest of 32 bytes or no team")
-      }
-      guard seen.insert(Array(wire.digest)).inserted else {
-        throw PolicyFault("two keys have the same digest")
-      }
-      guard let team = state.teams[teamID], !team.suspended else { continue }
-      let expiresAt = wire.expiresAt == 0 ? Int64.max : wire.expiresAt
-      entries.append(Caller(digest: digest, keyID: id, teamID: teamID, expiresAt: expiresAt))
-    }
-    return KeyTable(entries)
   }
 }

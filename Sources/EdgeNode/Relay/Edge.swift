@@ -99,6 +99,9 @@ package final class Edge: Sendable {
     handles.reduce(0) { $0 + $1.counters.read(.exchangesActive) }
   }
 
+  /// What is in force.
+  package var tables: PolicyTables { state.withLock { $0.tables } }
+
   package var version: UInt64 { state.withLock { $0.tables.version } }
 
   /// Takes no more clients, lets exchanges end within the window, and returns when all workers have stopped.
