@@ -4,7 +4,7 @@
 ONCE ?= 0
 export SWIFT_BACKTRACE = enable=no
 
-.PHONY: run test bench bench-hostile soak fuzz sanitize format lint clean
+.PHONY: run test bench bench-hostile bench-control soak fuzz sanitize format lint clean
 
 run: ## a whole fleet on this machine, until Ctrl-C (ONCE=1: until the first request is done)
 	@infra/setup run
@@ -22,6 +22,11 @@ bench-hostile: ## what attacks do to everybody else, into Tests/Benchmarks/READM
 	@infra/setup bench
 	@/usr/bin/python3 infra/build
 	@exec .strait/venv-clients/bin/python Tests/Benchmarks/besieged.py --write
+
+bench-control: ## what the control link does with many edges and many keys, into Tests/Benchmarks/README.md
+	@infra/setup bench
+	@/usr/bin/python3 infra/build
+	@exec .strait/venv-control/bin/python Tests/Benchmarks/control_link.py --write
 
 soak: ## mixed traffic for SECONDS (600), and whether an edge's memory and descriptors drift
 	@infra/setup bench

@@ -1,0 +1,23 @@
+"""The control link's contract for Python, made from the .proto when it is first asked for."""
+
+import importlib
+import pathlib
+import sys
+import tempfile
+
+from devfleet.workplace import REPOSITORY, FleetError
+from grpc_tools import protoc
+
+CONTRACT = REPOSITORY / "Sources" / "Protocol" / "Contract"
+
+
+def _made():
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="strait-contract-"))
+    arguments = ["", f"-I{CONTRACT}", f"--python_out={folder}", f"--grpc_python_out={folder}", "strait.proto"]
+    if protoc.main(arguments) != 0:
+        raise FleetError(f"the contract cannot be compiled; next: look at {CONTRACT / 'strait.proto'}")
+    sys.path.insert(0, str(folder))
+    return importlib.import_module("strait_pb2"), importlib.import_module("strait_pb2_grpc")
+
+
+messages, services = _made()
