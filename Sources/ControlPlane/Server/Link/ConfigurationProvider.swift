@@ -11,6 +11,7 @@ struct ConfigurationProvider: WireConfiguration.SimpleServiceProtocol {
   let pool: PostgresPool
   let lineage: LineageID
   let logger: Logger
+  let admission = StreamAdmission()
 
   func follow(
     request: RPCAsyncSequence<WireConfigurationStatus, any Error>,
@@ -19,6 +20,7 @@ struct ConfigurationProvider: WireConfiguration.SimpleServiceProtocol {
   ) async throws {
     let identity = try PeerIdentity.edge(of: context)
     try await LinkErrors.mapped(logger) {
+      try await admission.admit()
       guard try await EdgeStore.isAdmitted(identity, on: pool) else { throw edgeNotAdmitted }
       let stream = FollowStream(
         identity: identity, pool: pool, publisher: publisher, lineage: lineage, logger: logger)

@@ -110,7 +110,8 @@ final class FollowStream: Sendable {
   }
 
   private func begin(_ hello: WireConfigurationHello) async throws {
-    await publisher.refresh()
+    // Another replica may have told it of a version that was not heard of here yet.
+    if hello.version > (await publisher.newestVersion) { await publisher.refresh() }
     let newest = await publisher.newestVersion
     let follow = FollowState(
       holding: hello.version, ofLineage: Array(hello.lineage), here: lineage, newest: newest)
