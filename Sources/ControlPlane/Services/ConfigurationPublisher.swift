@@ -16,6 +16,22 @@ package actor ConfigurationPublisher {
   /// Reads under way or done since the last news.
   private var updates: [VersionStep: Task<ConfigurationParts, any Error>] = [:]
 
+  /// The last large snapshot, for whoever else needs one soon: a delta takes them from there to the present. Without it
+  /// every change while it is sent would be a reason to read everything again for the next.
+  private var snapshot: LargeSnapshot?
+
+  private struct LargeSnapshot {
+    let version: UInt64
+    let task: Task<ConfigurationParts, any Error>
+    let startedAt: ContinuousClock.Instant
+    /// Small ones are read anew. While it is being read, nobody knows how large it is.
+    var isSmall: Bool?
+  }
+
+  package static let snapshotSeconds = 30.0
+  /// A snapshot of fewer parts is read in less time than it takes to wonder.
+  private static let largeParts = 4
+
   private struct VersionStep: Hashable {
     let from: UInt64
     let to: UInt64
@@ -45,6 +61,7 @@ package actor ConfigurationPublisher {
 
   /// The update from one version to another. Followers that take the same step share one read.
   package func update(from version: UInt64, to target: UInt64) async throws -> ConfigurationParts {
+    if version == 0 { return try await wholeUpdate(to: target) }
     let step = VersionStep(from: version, to: target)
     if let task = updates[step] { return try await task.value }
     let task = Task { [reader] in try await reader.update(from: version, to: target) }
@@ -57,17 +74,41 @@ package actor ConfigurationPublisher {
     }
   }
 
+  private func wholeUpdate(to target: UInt64) async throws -> ConfigurationParts {
+    dropOldSnapshot()
+    if let snapshot, snapshot.version == target || (snapshot.isSmall != true && snapshot.version < target) {
+      return try await snapshot.task.value
+    }
+    let task = Task { [reader] in try await reader.update(from: 0, to: target) }
+    snapshot = LargeSnapshot(version: target, task: task, startedAt: .now)
+    do {
+      let parts = try await task.value
+      if snapshot?.task == task { snapshot?.isSmall = parts.parts.count < Self.largeParts }
+      return parts
+    } catch {
+      if snapshot?.task == task { snapshot = nil }
+      throw error
+    }
+  }
+
+  private func dropOldSnapshot() {
+    guard let snapshot, .now - snapshot.startedAt > .seconds(Self.snapshotSeconds) else { return }
+    self.snapshot = nil
+  }
+
   // MARK: For those who hear of versions
 
   package func advance(to version: UInt64) {
     guard version > newest else { return }
     newest = version
     updates = [:]
+    if snapshot?.isSmall == true { snapshot = nil }
     for continuation in followers.values { continuation.yield() }
   }
 
   /// Asks the database itself: the net under the notifications.
   package func refresh() async {
+    dropOldSnapshot()
     do {
       advance(to: try await reader.newestVersion())
     } catch {

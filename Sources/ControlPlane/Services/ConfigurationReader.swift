@@ -22,7 +22,7 @@ package struct ConfigurationReader: Sendable {
   let key: KeyEncryptionKey
 
   /// A part is closed before it grows beyond this.
-  package static let partBytes = 1 << 20
+  package static let partBytes = SnapshotParts.partBytes
   /// Beyond this many changes a snapshot is the smaller answer.
   package static let maximumChanges = 20_000
 
@@ -48,7 +48,7 @@ package struct ConfigurationReader: Sendable {
       }
       if let delta = try await delta(from: version, to: target, store, on: transaction) { return delta }
       var parts = PartBuilder(lineage: lineage, from: 0, to: target)
-      try await store.readAll { parts.append($0) }
+      try await store.readAll({ parts.append($0) }, packedKeys: { parts.append(packedKeys: $0) })
       return parts.finished()
     }
   }
@@ -91,8 +91,19 @@ struct PartBuilder {
   }
 
   mutating func append(_ resource: WireResource) {
+    if case .key(let key) = resource.kind, let record = KeyRecord(key) {
+      var packed = PackedKeys(expecting: 1)
+      packed.append(record)
+      return append(packedKeys: packed.bytes)
+    }
     makeRoom(for: resource.bytesAtMost)
     current.upserts.append(resource)
+  }
+
+  /// - Parameter packed: less than a part may have
+  mutating func append(packedKeys packed: Data) {
+    makeRoom(for: packed.count)
+    current.packedKeys.append(packed)
   }
 
   mutating func append(removal key: ResourceKey) {
@@ -114,22 +125,5 @@ struct PartBuilder {
       currentBytes = 0
     }
     currentBytes += bytes + 8
-  }
-}
-
-extension WireResource {
-  /// An upper bound of the encoded size: the texts, and a generous allowance for what has a fixed size.
-  fileprivate var bytesAtMost: Int {
-    switch kind {
-    case .region(let region):
-      64 + region.name.utf8.count + region.jurisdiction.utf8.count + region.title.utf8.count
-    case .upstream(let upstream):
-      128 + upstream.name.utf8.count + upstream.region.utf8.count + upstream.origin.utf8.count
-        + upstream.pathPrefix.utf8.count + upstream.credential.count + upstream.caPem.utf8.count
-    case .offer(let offer): 128 + offer.model.utf8.count + offer.upstreamModel.utf8.count
-    case .team(let team): 96 + team.name.utf8.count
-    case .key: 128
-    case nil: 0
-    }
   }
 }

@@ -21,20 +21,18 @@ package struct ConfigurationStore: Sendable {
   }
 
   /// Every resource, references before what refers to them.
-  package func readAll(_ body: (WireResource) -> Void) async throws {
+  package func readAll(_ body: (WireResource) -> Void, packedKeys: (Data) -> Void) async throws {
     try await regions(names: nil).forEach { body($0.resource) }
     try await upstreams(ids: nil).forEach { body($0.resource) }
     try await offers(ids: nil).forEach { body($0.resource) }
     try await teams(ids: nil).forEach { body($0.resource) }
     // Of keys there are many, and few of them changed since: those are read apart.
     let later = try await keysChangedSince()
-    let laterKeys = Set(later.map { ResourceKey(.key, $0) })
+    let laterKeys = Set(later)
     var last = KeyID.none
-    while true {
-      let page = try await keys(after: last, limit: Self.keysPerPage)
-      for found in page where !laterKeys.contains(found.key) { body(found.resource) }
-      guard page.count == Self.keysPerPage, let next = page.last.flatMap({ KeyID($0.key.id) }) else { break }
-      last = next
+    while let page = try await keyPage(after: last) {
+      packedKeys(page.keys(without: laterKeys))
+      last = page.last
     }
     if !later.isEmpty { try await keys(ids: later).forEach { body($0.resource) } }
   }
@@ -164,15 +162,23 @@ extension ConfigurationStore {
     ).map(key)
   }
 
-  private func keys(after last: KeyID, limit: Int) async throws -> Found {
-    try await transaction.query(
+  /// The next keys in the order of their identifiers, packed by the database: a row for each of a million keys would
+  /// cost more here than there.
+  private func keyPage(after last: KeyID) async throws -> KeyPage? {
+    let row = try await transaction.query(
       """
-      SELECT keys.id, team_id, digest, expires_at FROM keys JOIN teams ON teams.id = team_id
-      WHERE keys.id > $1
-        AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()) AND NOT suspended
-      ORDER BY keys.id LIMIT $2
-      """, last, limit
-    ).map(key)
+      SELECT string_agg(uuid_send(id) || uuid_send(team_id) || digest || int8send(expires), ''::bytea ORDER BY id) AS keys
+      FROM (
+        SELECT keys.id, team_id, digest,
+          coalesce((extract(epoch FROM expires_at) * 1000000)::bigint, 0) AS expires
+        FROM keys JOIN teams ON teams.id = team_id
+        WHERE keys.id > $1
+          AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()) AND NOT suspended
+        ORDER BY keys.id LIMIT $2
+      ) AS page
+      """, last, Self.keysPerPage
+    ).single()
+    return try row.get("keys", as: [UInt8]?.self).flatMap(KeyPage.init)
   }
 
   private func key(_ row: PostgresRow) throws -> (key: ResourceKey, resource: WireResource) {
@@ -204,6 +210,37 @@ extension ConfigurationStore {
       .map {
         try $0.get("id")
       }
+  }
+}
+
+/// Keys as the database packs them: as the contract does, but for the expiry, which is big-endian.
+private struct KeyPage {
+  private var bytes: Data
+  let last: KeyID
+
+  /// - Returns: nil for an empty page
+  init?(_ bytes: [UInt8]) {
+    let size = KeyRecord.packedBytes
+    guard bytes.count >= size, bytes.count % size == 0,
+      let last = KeyID(bytes: bytes[(bytes.count - size)..<(bytes.count - size + 16)])
+    else { return nil }
+    self.last = last
+    self.bytes = Data(bytes)
+    self.bytes.withUnsafeMutableBytes { space in
+      for end in stride(from: size, through: space.count, by: size) {
+        let expiry = space.loadUnaligned(fromByteOffset: end - 8, as: UInt64.self)
+        space.storeBytes(of: expiry.byteSwapped, toByteOffset: end - 8, as: UInt64.self)
+      }
+    }
+  }
+
+  func keys(without excluded: Set<KeyID>) -> Data {
+    if excluded.isEmpty { return bytes }
+    var rest = PackedKeys(expecting: bytes.count / KeyRecord.packedBytes)
+    PackedKeys.forEach(in: bytes) { key in
+      if !excluded.contains(key.id) { rest.append(key) }
+    }
+    return rest.bytes
   }
 }
 

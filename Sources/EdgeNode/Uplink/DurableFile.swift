@@ -7,11 +7,24 @@ enum DurableFile {
   /// Replaces the file's contents. After it returns they survive a loss of power.
   /// - Parameter mode: permissions, set before the first byte is written
   static func write(_ bytes: [UInt8], to path: String, mode: mode_t = 0o600) throws(SystemError) {
+    do {
+      try write(to: path, mode: mode) { write throws in try write(bytes) }
+    } catch let error as SystemError {
+      throw error
+    } catch {
+      throw SystemError("write", path, code: EIO)
+    }
+  }
+
+  /// As `write`, for what is made piece by piece.
+  static func write(
+    to path: String, mode: mode_t = 0o600, _ produce: ((_ piece: [UInt8]) throws -> Void) throws -> Void
+  ) throws {
     let temporary = path + ".new"
     let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
     guard descriptor >= 0 else { throw SystemError("create", temporary) }
-    do throws(SystemError) {
-      try writeAll(bytes, to: descriptor, path: temporary)
+    do {
+      try produce { piece in try writeAll(piece, to: descriptor, path: temporary) }
       guard fsync(descriptor) == 0 else { throw SystemError("synchronise", temporary) }
     } catch {
       close(descriptor)
@@ -89,5 +102,40 @@ enum DurableFile {
       guard count > 0 else { throw SystemError("write", path) }
       done += count
     }
+  }
+}
+
+/// A file read from its start to its end.
+final class FileReader {
+  private let descriptor: Int32
+  private let path: String
+  private var offset = 0
+  let byteCount: Int
+
+  /// - Returns: nil when there is no such file
+  init?(_ path: String) throws(SystemError) {
+    self.path = path
+    descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    var status = stat()
+    if descriptor < 0 {
+      byteCount = 0
+      if errno == ENOENT { return nil }
+      throw SystemError("open", path)
+    }
+    byteCount = fstat(descriptor, &status) == 0 ? Int(status.st_size) : .max
+  }
+
+  deinit {
+    if descriptor >= 0 { close(descriptor) }
+  }
+
+  var isAtEnd: Bool { offset >= byteCount }
+
+  /// The next bytes, fewer where the file ends.
+  func read(_ count: Int) throws(SystemError) -> [UInt8] {
+    let rest = min(count, max(0, byteCount - offset))
+    let bytes = try DurableFile.readBytes(atMost: rest, from: descriptor, at: offset, path: path)
+    offset += bytes.count
+    return bytes
   }
 }

@@ -59,6 +59,8 @@ package struct UplinkLimits: Sendable {
   package var queuedStatuses = 64
   package var snapshotBytes = 1 << 30
   package var snapshotRetrySeconds: Double = 5
+  /// The stored configuration is written again only so often that the disk takes no more than this on average.
+  package var snapshotBytesPerSecond = 8 << 20
   /// Text of a refusal that the control plane gets to see.
   package var reasonCharacters = 500
   package var certificateWarningDays: Double = 7

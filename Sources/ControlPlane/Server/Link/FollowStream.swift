@@ -25,6 +25,7 @@ final class FollowStream: Sendable {
   private struct Shared {
     /// Nothing before the edge has said hello.
     var follow: FollowState?
+    var level = ContractLevel.first
     var report = EdgeStore.Report()
     var stored: EdgeStore.Report?
     var storedAt: ContinuousClock.Instant?
@@ -72,7 +73,8 @@ final class FollowStream: Sendable {
     for await _ in wakes {
       while let (from, target) = await nextStep() {
         let update = try await publisher.update(from: from, to: target)
-        for part in update.parts { try await response.write(part) }
+        let level = shared.withLock { $0.level }
+        for part in update.parts { try await response.write(part.understood(at: level)) }
         shared.withLock { $0.follow?.sent(from: update.parts.first?.fromVersion ?? 0, to: update.version) }
       }
     }
@@ -120,6 +122,7 @@ final class FollowStream: Sendable {
       on: pool)
     shared.withLock {
       $0.follow = follow
+      $0.level = ContractLevel(hello: hello.contract)
       $0.report.version = follow.acknowledged
     }
     logger.info("edge follows", metadata: ["version": "\(hello.version)", "newest": "\(newest)"])

@@ -91,6 +91,7 @@ final class ConfigurationFollower: Sendable {
         }
         $0.softwareVersion = configuration.softwareVersion
         $0.baseURL = configuration.baseURL
+        $0.contract = ContractLevel.current.rawValue
       }
     }
   }

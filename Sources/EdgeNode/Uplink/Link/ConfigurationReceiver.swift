@@ -2,7 +2,7 @@
 
 import StraitProtocol
 
-/// Collects the parts of updates and says what becomes of them.
+/// Takes the parts of updates as they come and says what becomes of them.
 package struct ConfigurationReceiver: Sendable {
   package enum Reception: Equatable {
     /// The update is not complete.
@@ -15,11 +15,43 @@ package struct ConfigurationReceiver: Sendable {
     case startOver(reason: String)
   }
 
+  /// The update whose parts are coming.
+  private struct Incoming {
+    let lineage: [UInt8]
+    let from: UInt64
+    let version: UInt64
+    var edit: Result<ConfigurationEdit, ConfigurationFault>
+    var parts = 0
+
+    init(_ first: WireConfigurationUpdate, of state: ConfigurationState) {
+      lineage = Array(first.lineage)
+      from = first.fromVersion
+      version = first.version
+      edit = Result { () throws(ConfigurationFault) in try ConfigurationEdit(of: state, beginning: first) }
+    }
+
+    func includes(_ part: WireConfigurationUpdate) -> Bool {
+      Array(part.lineage) == lineage && part.fromVersion == from && part.version == version
+    }
+
+    /// What is wrong already need not be read on, but its other parts are still to come.
+    mutating func take(_ part: WireConfigurationUpdate) {
+      parts += 1
+      guard case .success(var edit) = edit else { return }
+      self.edit = .failure(.incomplete)
+      self.edit = Result { () throws(ConfigurationFault) in
+        try edit.take(part)
+        return edit
+      }
+    }
+
+    var size: Int { (try? edit.get().size) ?? 0 }
+  }
+
   package private(set) var state: ConfigurationState
   private let partsLimit: Int
   private let resourcesLimit: Int
-  private var parts: [WireConfigurationUpdate] = []
-  private var resources = 0
+  private var incoming: Incoming?
 
   package init(state: ConfigurationState, limits: UplinkLimits) {
     self.state = state
@@ -28,22 +60,23 @@ package struct ConfigurationReceiver: Sendable {
   }
 
   package mutating func receive(_ part: WireConfigurationUpdate) -> Reception {
-    if let first = parts.first {
-      guard
-        (part.lineage, part.fromVersion, part.version) == (first.lineage, first.fromVersion, first.version)
-      else { return startOver("a part of version \(part.version) came within version \(first.version)") }
+    var update = incoming ?? Incoming(part, of: state)
+    incoming = nil
+    guard update.includes(part) else {
+      return .startOver(reason: "a part of version \(part.version) came within version \(update.version)")
     }
-    parts.append(part)
-    resources += part.upserts.count + part.removals.count
-    guard parts.count <= partsLimit, resources <= resourcesLimit else {
-      return startOver("version \(part.version) is larger than an edge takes")
+    if case .failure(.gap) = update.edit { return doesNotFit(part) }
+    if case .failure(.otherLineage) = update.edit { return doesNotFit(part) }
+    update.take(part)
+    guard update.parts <= partsLimit, update.size <= resourcesLimit else {
+      return .startOver(reason: "version \(part.version) is larger than an edge takes")
     }
-    guard part.last else { return .wait }
-    defer { forget() }
+    guard part.last else {
+      incoming = update
+      return .wait
+    }
     do throws(ConfigurationFault) {
-      return .apply(try state.applying(parts))
-    } catch .gap, .otherLineage {
-      return .startOver(reason: "version \(part.version) does not go on from version \(state.version)")
+      return .apply(try update.edit.get().finished())
     } catch {
       return .refuse(version: part.version, reason: "\(error)")
     }
@@ -55,12 +88,10 @@ package struct ConfigurationReceiver: Sendable {
 
   /// Drops the parts of an update whose rest will not come.
   package mutating func forget() {
-    parts = []
-    resources = 0
+    incoming = nil
   }
 
-  private mutating func startOver(_ reason: String) -> Reception {
-    forget()
-    return .startOver(reason: reason)
+  private func doesNotFit(_ part: WireConfigurationUpdate) -> Reception {
+    .startOver(reason: "version \(part.version) does not go on from version \(state.version)")
   }
 }

@@ -1,77 +1,171 @@
-// The last good configuration on disk, sealed: it holds the credentials of upstreams.
+// The last good configuration on disk, sealed: it holds the credentials of upstreams. Written and read piece by piece, so
+// that a million keys need no room for a copy.
 //
-//    0  magic "STRSNAPS" · 8 format version u32 · 12 CRC-32C of the sealed bytes u32 · 16 their length u64
-//   24  nonce, ciphertext and tag of AES-256-GCM, with the first 12 bytes of the file as associated data
+//    0  magic "STRSNAPS" · 8 format u32 · 12 zero u32 · 16 random, 16 bytes
+//   32  pieces: length u32 · CRC-32C u32 · nonce, ciphertext and tag of AES-256-GCM of a part of an update; associated
+//       data are the first 32 bytes of the file, the piece's number u64 and whether it is the last u8
+//
+// Pieces cannot change places, come from another file or go missing at the end. Format 1 is one piece; it is still read.
 
 import CChecksum
 import Crypto
 import FoundationEssentials
+import Glibc
 import StraitProtocol
 import SwiftProtobuf
 
 /// Why a stored configuration cannot be used. Says nothing of what is in it.
 package enum SnapshotFault: Error, CustomStringConvertible, Equatable {
   case damaged
-  case unknownVersion
+  case newerFormat(UInt32)
   case notOfThisEdge
   case malformed
 
   package var description: String {
     switch self {
     case .damaged: "the file is damaged"
-    case .unknownVersion: "the file was written by another version of this software"
+    case .newerFormat(let format):
+      "the file has format \(format), of a newer version of this software; this one reads formats up to "
+        + "\(SnapshotFile.format): run the newer version, or wait for the control plane to send everything again"
     case .notOfThisEdge: "the file was not sealed with this edge's key"
     case .malformed: "the file does not hold a configuration"
     }
   }
 }
 
-enum SnapshotFile {
-  private static let magic = Array("STRSNAPS".utf8)
-  private static let version: UInt32 = 1
-  private static let headerBytes = 24
+package enum SnapshotFile {
+  package static let format: UInt32 = 2
+  fileprivate static let magic = Array("STRSNAPS".utf8)
+  private static let headerBytes = 32
+  /// A piece holds one part of a snapshot, and parts have a resource more than `SnapshotParts.partBytes` at most.
+  private static let pieceBytes = 64 << 20
 
-  static func seal(_ state: ConfigurationState, with key: SymmetricKey) throws -> [UInt8] {
-    let plain: [UInt8] = try state.snapshot().serializedBytes()
-    let associated = magic + littleEndian(version)
-    let box = try AES.GCM.seal(plain, using: key, authenticating: associated)
-    // `combined` is absent only for nonces of other sizes than the standard's.
-    guard let sealed = box.combined.map(Array.init) else { throw SnapshotFault.malformed }
-    return associated + littleEndian(checksum(sealed)) + littleEndian(UInt64(sealed.count)) + sealed
+  // MARK: Writing
+
+  /// Replaces the file, whole or not at all.
+  /// - Returns: how many bytes it has
+  @discardableResult
+  package static func write(_ state: ConfigurationState, to path: String, with key: SymmetricKey) throws
+    -> Int
+  {
+    var header = magic + littleEndian(format) + littleEndian(UInt32(0))
+    header += SymmetricKey(size: .bits128).withUnsafeBytes(Array.init)
+    var written = header.count
+    try DurableFile.write(to: path) { write throws in
+      try write(header)
+      for (number, part) in SnapshotParts(of: state).enumerated() {
+        let plain: [UInt8] = try part.serializedBytes()
+        let about = associated(header, piece: number, isLast: part.last)
+        let box = try AES.GCM.seal(plain, using: key, authenticating: about)
+        // `combined` is absent only for nonces of other sizes than the standard's.
+        guard let sealed = box.combined.map(Array.init) else { throw SnapshotFault.malformed }
+        try write(littleEndian(UInt32(sealed.count)) + littleEndian(checksum(sealed)))
+        try write(sealed)
+        written += sealed.count + 8
+      }
+    }
+    return written
   }
 
+  // MARK: Reading
+
+  /// - Parameter limitBytes: a larger file is refused
+  /// - Returns: nil when there is no such file
+  /// - Throws: `SnapshotFault`, `SystemError`
+  package static func read(_ path: String, limitBytes: Int, with key: SymmetricKey) throws
+    -> ConfigurationState?
+  {
+    guard let file = try FileReader(path) else { return nil }
+    guard file.byteCount <= limitBytes else { throw SystemError("read", path, code: EFBIG) }
+    let start = try file.read(16)
+    guard start.count == 16, Array(start[..<8]) == magic else { throw SnapshotFault.damaged }
+    switch word(start, 8, as: UInt32.self) {
+    case 1: return try SnapshotFileFormat1.open(start + file.read(file.byteCount), with: key)
+    case format: break
+    case let other where other > format: throw SnapshotFault.newerFormat(other)
+    default: throw SnapshotFault.damaged
+    }
+    let header = start + (try file.read(headerBytes - start.count))
+    guard header.count == headerBytes else { throw SnapshotFault.damaged }
+    return try state(from: file, header, with: key)
+  }
+
+  private static func state(
+    from file: FileReader, _ header: [UInt8], with key: SymmetricKey
+  ) throws -> ConfigurationState {
+    var edit: ConfigurationEdit?
+    var number = 0
+    var isOver = false
+    while case let prefix = try file.read(8), !prefix.isEmpty {
+      guard prefix.count == 8, !isOver else { throw SnapshotFault.damaged }
+      let length = Int(word(prefix, 0, as: UInt32.self))
+      guard length <= pieceBytes else { throw SnapshotFault.damaged }
+      let sealed = try file.read(length)
+      guard sealed.count == length, word(prefix, 4, as: UInt32.self) == checksum(sealed) else {
+        throw SnapshotFault.damaged
+      }
+      isOver = file.isAtEnd
+      let plain = try opened(sealed, with: key, about: associated(header, piece: number, isLast: isOver))
+      do {
+        let part = try WireConfigurationUpdate(serializedBytes: plain)
+        if edit == nil { edit = try ConfigurationEdit(of: ConfigurationState(), beginning: part) }
+        try edit?.take(part)
+      } catch {
+        throw SnapshotFault.malformed
+      }
+      number += 1
+    }
+    guard let edit, isOver else { throw SnapshotFault.damaged }
+    do {
+      return try edit.finished()
+    } catch {
+      throw SnapshotFault.malformed
+    }
+  }
+
+  private static func associated(_ header: [UInt8], piece number: Int, isLast: Bool) -> [UInt8] {
+    header + littleEndian(UInt64(number)) + [isLast ? 1 : 0]
+  }
+}
+
+/// The whole of one update in one piece:
+///
+///     0  magic · 8 format u32 · 12 CRC-32C of the sealed bytes u32 · 16 their length u64
+///    24  nonce, ciphertext and tag, with the first 12 bytes of the file as associated data
+private enum SnapshotFileFormat1 {
   static func open(_ bytes: [UInt8], with key: SymmetricKey) throws(SnapshotFault) -> ConfigurationState {
-    guard bytes.count >= headerBytes, Array(bytes[..<8]) == magic else { throw .damaged }
-    guard word(bytes, 8, as: UInt32.self) == version else { throw .unknownVersion }
-    let sealed = Array(bytes[headerBytes...])
+    guard bytes.count >= 24 else { throw .damaged }
+    let sealed = Array(bytes[24...])
     guard word(bytes, 16, as: UInt64.self) == UInt64(sealed.count),
       word(bytes, 12, as: UInt32.self) == checksum(sealed)
     else { throw .damaged }
-    let plain: Data
+    let plain = try opened(sealed, with: key, about: Array(bytes[..<12]))
     do {
-      plain = try AES.GCM.open(AES.GCM.SealedBox(combined: sealed), using: key, authenticating: bytes[..<12])
-    } catch {
-      throw .notOfThisEdge
-    }
-    do {
-      let update = try WireConfigurationUpdate(serializedBytes: plain)
-      return try ConfigurationState().applying([update])
+      return try ConfigurationState().applying([try WireConfigurationUpdate(serializedBytes: plain)])
     } catch {
       throw .malformed
     }
   }
+}
 
-  private static func checksum(_ bytes: [UInt8]) -> UInt32 {
-    bytes.withUnsafeBytes { strait_crc32c(0, $0.baseAddress, $0.count) }
+private func opened(_ sealed: [UInt8], with key: SymmetricKey, about: [UInt8]) throws(SnapshotFault) -> Data {
+  do {
+    return try AES.GCM.open(AES.GCM.SealedBox(combined: sealed), using: key, authenticating: about)
+  } catch {
+    throw .notOfThisEdge
   }
+}
 
-  private static func littleEndian(_ value: some FixedWidthInteger) -> [UInt8] {
-    withUnsafeBytes(of: value.littleEndian) { Array($0) }
-  }
+private func checksum(_ bytes: [UInt8]) -> UInt32 {
+  bytes.withUnsafeBytes { strait_crc32c(0, $0.baseAddress, $0.count) }
+}
 
-  private static func word<Word: FixedWidthInteger & BitwiseCopyable>(
-    _ bytes: [UInt8], _ offset: Int, as type: Word.Type
-  ) -> Word {
-    bytes.withUnsafeBytes { Word(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: Word.self)) }
-  }
+private func littleEndian(_ value: some FixedWidthInteger) -> [UInt8] {
+  withUnsafeBytes(of: value.littleEndian) { Array($0) }
+}
+
+private func word<Word: FixedWidthInteger & BitwiseCopyable>(
+  _ bytes: [UInt8], _ offset: Int, as type: Word.Type
+) -> Word {
+  bytes.withUnsafeBytes { Word(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: Word.self)) }
 }

@@ -21,8 +21,7 @@ final class SnapshotKeeper: Sendable {
   /// The stored configuration; nil when there is none, or none that can be used, which is logged.
   func load(_ credentials: EdgeCredentials) -> ConfigurationState? {
     do {
-      guard let bytes = try DurableFile.read(path, limitBytes: limits.snapshotBytes) else { return nil }
-      return try SnapshotFile.open(bytes, with: credentials.snapshotKey)
+      return try SnapshotFile.read(path, limitBytes: limits.snapshotBytes, with: credentials.snapshotKey)
     } catch {
       logger.error(
         "the stored configuration cannot be used; waiting for the control plane's",
@@ -40,30 +39,34 @@ final class SnapshotKeeper: Sendable {
   func run(_ credentials: EdgeCredentials) async {
     while !Task.isCancelled {
       await changed.wait()
-      if !write(credentials) {
-        do { try await Task.sleep(for: .seconds(limits.snapshotRetrySeconds)) } catch {}
+      // A large configuration is not written again for each of a row of changes.
+      var pause = limits.snapshotRetrySeconds
+      if let written = write(credentials) {
+        pause = Double(written) / Double(limits.snapshotBytesPerSecond)
+      } else {
         changed.raise()
       }
+      do { try await Task.sleep(for: .seconds(pause)) } catch {}
     }
     _ = write(credentials)
   }
 
-  private func write(_ credentials: EdgeCredentials) -> Bool {
+  /// - Returns: how many bytes were written; nil when it failed
+  private func write(_ credentials: EdgeCredentials) -> Int? {
     let newest = pending.withLock { pending in
       let newest = pending
       pending = nil
       return newest
     }
-    guard let newest else { return true }
+    guard let newest else { return 0 }
     do {
-      try DurableFile.write(SnapshotFile.seal(newest, with: credentials.snapshotKey), to: path)
-      return true
+      return try SnapshotFile.write(newest, to: path, with: credentials.snapshotKey)
     } catch {
       logger.error(
         "the configuration could not be stored; a restart would begin with an older one",
         metadata: ["version": "\(newest.version)", "reason": "\(error)"])
       pending.withLock { pending in if pending == nil { pending = newest } }
-      return false
+      return nil
     }
   }
 }

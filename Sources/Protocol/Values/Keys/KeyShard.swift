@@ -1,5 +1,6 @@
-// One of the small immutable tables that a million keys are spread over: open addressing in a block of flat memory, its
-// entries in the order of their digests, so that equal sets lie equal and a change is a merge.
+// One of the small immutable tables that a million keys are spread over: entries in the order of their digests, and before
+// them sixteen bits of each digest. Those of all shards fit a processor's cache, so that a look-up goes to memory once,
+// for the entry that it finds, and mostly not at all for a key that is not there.
 
 /// One key in a table: a cache line.
 package struct KeyEntry: BitwiseCopyable, Sendable {
@@ -9,77 +10,76 @@ package struct KeyEntry: BitwiseCopyable, Sendable {
   package var expiresAt: Int64
   /// The team's place in the set's `TeamRoster`.
   package var team: UInt32
-  fileprivate var isUsed: UInt32
-
-  package init(digest: KeyDigest, id: KeyID, expiresAt: Int64, team: UInt32) {
-    self.digest = digest
-    self.id = id
-    self.expiresAt = expiresAt
-    self.team = team
-    isUsed = 1
-  }
-
-  fileprivate static let unused: KeyEntry = {
-    var entry = KeyEntry(digest: KeyDigest(), id: .none, expiresAt: 0, team: 0)
-    entry.isUsed = 0
-    return entry
-  }()
 }
 
 /// Where a shard's entries are. Whoever holds a view keeps the shard alive by other means: reading counts no references.
 package struct KeyShardView: BitwiseCopyable, @unchecked Sendable {
   // The memory is written before the view is made and never again.
-  fileprivate let slots: UnsafeMutablePointer<KeyEntry>
-  /// Homes that digests are spread over.
-  fileprivate let homes: UInt32
-  /// Homes, and room behind them for those that the last ones pushed on.
-  fileprivate let length: UInt32
+  private let start: UnsafeMutableRawPointer
+  fileprivate let count: UInt32
 
-  /// The place at which a digest's first word belongs. It rises with the word.
-  fileprivate static func home(_ word: UInt64, of homes: UInt32) -> Int {
-    Int(truncatingIfNeeded: (word >> 20 & 0xFFFF_FFFF) &* UInt64(homes) &>> 32)
+  /// - Parameter start: aligned to a cache line, of `bytes(count)` bytes
+  fileprivate init(_ start: UnsafeMutableRawPointer, count: Int) {
+    self.start = start
+    self.count = UInt32(count)
+  }
+
+  /// The bits of a digest after those that chose the shard. They rise with the digest.
+  fileprivate static func tag(_ word: UInt64) -> UInt16 { UInt16(truncatingIfNeeded: word &>> 36) }
+
+  private static func tagBytes(_ count: Int) -> Int { (count &* 2 &+ 63) & ~63 }
+
+  fileprivate static func bytes(_ count: Int) -> Int {
+    max(64, tagBytes(count) + count * MemoryLayout<KeyEntry>.stride)
+  }
+
+  fileprivate var tags: UnsafeMutablePointer<UInt16> { start.assumingMemoryBound(to: UInt16.self) }
+
+  fileprivate var entries: UnsafeMutablePointer<KeyEntry> {
+    (start + Self.tagBytes(Int(count))).assumingMemoryBound(to: KeyEntry.self)
+  }
+
+  /// The first place whose tag is not below `tag`. Digests are uniform, so a guess is a few places off.
+  private func firstPlace(_ tag: UInt16) -> Int {
+    let tags = tags
+    let count = Int(count)
+    var place = Int(tag) &* count &>> 16
+    while place < count, tags[place] < tag { place &+= 1 }
+    while place > 0, tags[place &- 1] >= tag { place &-= 1 }
+    return place
   }
 
   package func find(_ digest: KeyDigest) -> UnsafePointer<KeyEntry>? {
-    var index = Self.home(digest.words.0, of: homes)
-    while index < Int(length) {
-      let entry = slots + index
-      guard entry.pointee.isUsed != 0, entry.pointee.digest.words.0 <= digest.words.0 else { return nil }
+    let tag = Self.tag(digest.words.0)
+    var place = firstPlace(tag)
+    while place < Int(count), tags[place] == tag {
+      let entry = entries + place
       if entry.pointee.digest == digest { return UnsafePointer(entry) }
-      index += 1
+      place &+= 1
     }
     return nil
   }
 
   /// The entry of the key `id` among those whose digest begins with `fragment`.
   func find(_ id: KeyID, fragment: UInt32) -> UnsafePointer<KeyEntry>? {
-    var index = Self.home(UInt64(fragment) << 32, of: homes)
-    let last = Self.home(UInt64(fragment) << 32 | 0xFFFF_FFFF, of: homes)
-    while index < Int(length) {
-      let entry = slots + index
-      if entry.pointee.isUsed == 0 {
-        guard index <= last else { return nil }
-      } else {
-        let found = UInt32(truncatingIfNeeded: entry.pointee.digest.words.0 >> 32)
-        guard found <= fragment else { return nil }
-        if found == fragment, entry.pointee.id == id { return UnsafePointer(entry) }
-      }
-      index += 1
+    let tag = Self.tag(UInt64(fragment) << 32)
+    var place = firstPlace(tag)
+    while place < Int(count), tags[place] == tag {
+      let entry = entries + place
+      if entry.pointee.id == id, entry.pointee.digest.fragment == fragment { return UnsafePointer(entry) }
+      place += 1
     }
     return nil
   }
 
   package func forEach<Fault: Error>(_ body: (borrowing KeyEntry) throws(Fault) -> Void) throws(Fault) {
-    for index in 0..<Int(length) where slots[index].isUsed != 0 { try body(slots[index]) }
+    for place in 0..<Int(count) { try body(entries[place]) }
   }
-
-  func isSame(as other: KeyShardView) -> Bool { slots == other.slots }
 }
 
 /// Keeps a shard's memory.
 final class KeyShard: Sendable {
   let view: KeyShardView
-  let count: Int
   private let block: KeyBlock
 
   static let empty: KeyShard = {
@@ -87,28 +87,17 @@ final class KeyShard: Sendable {
     return KeyShard([], in: &memory)
   }()
 
+  var count: Int { Int(view.count) }
+
   /// - Parameter entries: in the order of their digests, which differ
-  init(_ entries: ContiguousArray<KeyEntry>, in memory: inout KeyMemory) {
-    count = entries.count
-    let homes = UInt32(entries.count + entries.count / 4)
-    // A first pass only counts: how far the last entries are pushed is known after it.
-    var length = Int(homes)
-    var next = 0
-    for entry in entries {
-      next = max(next, KeyShardView.home(entry.digest.words.0, of: homes)) + 1
-    }
-    length = max(length, next)
-    let (block, start) = memory.take(max(1, length) * MemoryLayout<KeyEntry>.stride)
+  init(_ sorted: ContiguousArray<KeyEntry>, in memory: inout KeyMemory) {
+    let (block, start) = memory.take(KeyShardView.bytes(sorted.count))
     self.block = block
-    let slots = start.bindMemory(to: KeyEntry.self, capacity: length)
-    slots.initialize(repeating: .unused, count: length)
-    next = 0
-    for entry in entries {
-      let place = max(next, KeyShardView.home(entry.digest.words.0, of: homes))
-      slots[place] = entry
-      next = place + 1
+    view = KeyShardView(start, count: sorted.count)
+    for (place, entry) in sorted.enumerated() {
+      (view.tags + place).initialize(to: KeyShardView.tag(entry.digest.words.0))
+      (view.entries + place).initialize(to: entry)
     }
-    view = KeyShardView(slots: slots, homes: homes, length: UInt32(length))
   }
 
   /// The shard after a change.

@@ -105,24 +105,41 @@ struct FollowTests {
     }
   }
 
-  @Test("a large configuration comes in parts that together are one version")
-  func parts() async throws {
+  @Test(
+    "a large configuration comes in parts that together are one version, to an edge of either form of the contract",
+    arguments: [ContractLevel.first, .packed])
+  func parts(level: ContractLevel) async throws {
     try await withControlPlane { running in
       let fleet = try await running.applyFleet()
       let edge = try await TestEdge.enrolled(running)
       let team = try #require(TeamID(fleet.team.id))
-      // 20,000 keys of some 100 bytes each do not fit a part of 1 MiB.
+      // 20,000 keys of 72 bytes each do not fit a part of 1 MiB.
       try await running.pool.query(
         """
-        INSERT INTO keys (id, team_id, public_id, digest)
-        SELECT gen_random_uuid(), $1, lpad(n::text, 12, '0'), sha256(n::text::bytea) FROM generate_series(1, 20000) AS n
+        INSERT INTO keys (id, team_id, public_id, digest, expires_at)
+        SELECT gen_random_uuid(), $1, lpad(n::text, 12, '0'), sha256(n::text::bytea),
+          CASE WHEN n % 2 = 0 THEN timestamptz '2100-01-01 00:00:00.000001Z' END
+        FROM generate_series(1, 20000) AS n
         """, team)
-      let state = try await edge.follow(running) { _, parts in
+      let state = try await edge.follow(running, level: level) { _, parts in
         #expect(parts.count > 1)
         #expect(Set(parts.map(\.version)).count == 1)
+        let packed = parts.reduce(0) { $0 + $1.packedKeys.count }
+        #expect(packed == (level == .first ? 0 : 20_000 * KeyRecord.packedBytes))
         return true
       }
       #expect(state.keys.count == 20_000)
+      // 2100-01-01 is 4,102,444,800 seconds after 1970.
+      let even = try #require(KeyDigest(bytes: Digest(of: "2").bytes))
+      let odd = try #require(KeyDigest(bytes: Digest(of: "3").bytes))
+      #expect(state.keys[even]?.expiresAt == 4_102_444_800_000_001 && state.keys[even]?.teamID == team)
+      #expect(state.keys[odd]?.expiresAt == .max)
+      _ = try await running.makeKey()
+      let changed = try await edge.follow(running, holding: state, level: level) { _, parts in
+        #expect(parts.map(\.fromVersion) == [state.version])
+        return true
+      }
+      #expect(changed.keys.count == 20_001)
     }
   }
 

@@ -88,6 +88,7 @@ struct TestEdge: Sendable {
   /// Follows the configuration and hands every state that results to `body`, until it says that it has seen enough.
   func follow(
     _ running: RunningControlPlane, holding state: ConfigurationState = ConfigurationState(),
+    level: ContractLevel = .current,
     until body: @escaping @Sendable (ConfigurationState, [WireConfigurationUpdate]) async throws -> Bool
   ) async throws -> ConfigurationState {
     let (statuses, outgoing) = AsyncStream.makeStream(of: WireConfigurationStatus.self)
@@ -97,6 +98,7 @@ struct TestEdge: Sendable {
           hello.lineage = Data(state.lineage)
           hello.version = state.version
           hello.softwareVersion = "0.0.1-test"
+          hello.contract = level.rawValue
         }
       })
     return try await withLink(port: running.ports.link, security: security) { client in
