@@ -37,19 +37,26 @@ package struct EdgeSummary: Codable, Sendable {
   package var connected: Bool
   package var enrolledAt: String
   package var lastSeenAt: String?
+  /// How long ago its last word was.
+  package var silentSeconds: Int?
   /// The version that the edge acknowledged last, and the newest one.
   package var version: UInt64
   package var newestVersion: UInt64
+  /// How long there has been a version that it has not acknowledged; 0 when it is in step.
+  package var lagSeconds: Int
   /// Why it refused a version, where it did.
   package var refusal: String?
   package var spooledRecords: UInt64
   package var lostRecords: UInt64
   package var certificateExpiresAt: String
+  /// When an operator took it out of the fleet; such an edge is in no list.
+  package var evictedAt: String?
 
   package init(
     id: String, region: String, baseURL: String, softwareVersion: String, connected: Bool, enrolledAt: String,
     lastSeenAt: String?, version: UInt64, newestVersion: UInt64, refusal: String?, spooledRecords: UInt64,
-    lostRecords: UInt64, certificateExpiresAt: String
+    lostRecords: UInt64, certificateExpiresAt: String, evictedAt: String? = nil, silentSeconds: Int? = nil,
+    lagSeconds: Int = 0
   ) {
     self.id = id
     self.region = region
@@ -64,6 +71,9 @@ package struct EdgeSummary: Codable, Sendable {
     self.spooledRecords = spooledRecords
     self.lostRecords = lostRecords
     self.certificateExpiresAt = certificateExpiresAt
+    self.evictedAt = evictedAt
+    self.silentSeconds = silentSeconds
+    self.lagSeconds = lagSeconds
   }
 }
 
@@ -101,11 +111,13 @@ package struct UpstreamRequest: Codable, Sendable {
   package var credentialStyle: String?
   package var credential: String?
   package var caPEM: String?
+  /// Whether only edges of its own region may hear of it; they need not where absent.
+  package var `private`: Bool?
 
   package init(
     name: String, region: String, url: String, httpVersion: String?, credentialStyle: String?,
     credential: String?,
-    caPEM: String?
+    caPEM: String?, private: Bool? = nil
   ) {
     self.name = name
     self.region = region
@@ -114,6 +126,7 @@ package struct UpstreamRequest: Codable, Sendable {
     self.credentialStyle = credentialStyle
     self.credential = credential
     self.caPEM = caPEM
+    self.private = `private`
   }
 }
 
@@ -125,11 +138,13 @@ package struct UpstreamSummary: Codable, Sendable {
   package var url: String
   package var httpVersion: String
   package var credentialStyle: String
+  /// Whether only edges of its own region hear of it.
+  package var `private`: Bool
   package var createdAt: String
 
   package init(
     id: String, name: String, region: String, url: String, httpVersion: String, credentialStyle: String,
-    createdAt: String
+    private: Bool = false, createdAt: String
   ) {
     self.id = id
     self.name = name
@@ -137,6 +152,7 @@ package struct UpstreamSummary: Codable, Sendable {
     self.url = url
     self.httpVersion = httpVersion
     self.credentialStyle = credentialStyle
+    self.private = `private`
     self.createdAt = createdAt
   }
 }

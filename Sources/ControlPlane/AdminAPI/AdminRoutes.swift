@@ -10,7 +10,7 @@ package enum AdminRoute {
   package static let status = "/admin/v1/status"
   /// GET → `[RegionDocument]`, PUT `[RegionDocument]` → `RegionApplyResult`
   package static let regions = "/admin/v1/regions"
-  /// GET → `[EdgeSummary]`
+  /// GET → `[EdgeSummary]`; DELETE `/{id}` → `EdgeSummary`, evicted
   package static let edges = "/admin/v1/edges"
   /// POST `JoinTokenRequest` → `JoinToken`
   package static let joinTokens = "/admin/v1/join-tokens"

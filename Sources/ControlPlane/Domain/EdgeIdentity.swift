@@ -2,7 +2,7 @@
 
 import StraitProtocol
 
-/// `spiffe://strait/region/<region>/edge/<uuid>`, the one URI among the certificate's alternative names.
+/// The edge that a certificate names, in a region whose name has been checked.
 package struct EdgeIdentity: Hashable, Sendable {
   package let edge: EdgeID
   package let region: ResourceName
@@ -12,17 +12,14 @@ package struct EdgeIdentity: Hashable, Sendable {
     self.region = region
   }
 
-  package var uri: String { "spiffe://strait/region/\(region)/edge/\(edge)" }
+  package var uri: String { EdgeName(edge: edge, region: region.text).uri }
 
   package init?(uri: String) {
-    let parts = uri.split(separator: "/", omittingEmptySubsequences: false)
-    guard parts.count == 7, parts[0] == "spiffe:", parts[1].isEmpty, parts[2] == "strait",
-      parts[3] == "region",
-      parts[5] == "edge", let edge = EdgeID(String(parts[6])), edge.description == parts[6],
+    guard let name = EdgeName(uri: uri),
       case .success(let region) = Result(catching: { () throws(Refusal) in
-        try ResourceName(String(parts[4]), of: "region")
+        try ResourceName(name.region, of: "region")
       })
     else { return nil }
-    self.init(edge: edge, region: region)
+    self.init(edge: name.edge, region: region)
   }
 }

@@ -43,6 +43,8 @@ package struct UpstreamSpecification: Sendable {
   package let credentialStyle: CredentialStyle
   package let credential: Credential?
   package let certificateAuthorityPEM: String?
+  /// Reached from its own region alone: edges of other regions never hear of it.
+  package let isPrivate: Bool
 
   package static let maximumPEMLength = 64 * 1024
 
@@ -54,6 +56,7 @@ package struct UpstreamSpecification: Sendable {
     credential = try request.credential.map { text throws(Refusal) in try Credential(text) }
     credentialStyle = try Self.credentialStyle(request.credentialStyle, hasCredential: credential != nil)
     certificateAuthorityPEM = request.caPEM
+    isPrivate = request.private ?? false
     if let pem = request.caPEM {
       guard address.scheme == .https else {
         throw .invalid(

@@ -2,11 +2,10 @@
 
 package enum Validity {
   package static let certificateAuthorityDays = 3650
-  package static let edgeCertificateDays = 30
+  package static let edgeCertificateSeconds = 30 * 86_400
+  package static let edgeCertificateRange = 5...90 * 86_400
   /// The control link's own certificate is made anew at every start.
   package static let serverCertificateDays = 365
-  /// Certificates count from a little earlier, because clocks differ.
-  package static let clockSkewSeconds = 300
 
   package static let joinTokenSeconds = 3600
   package static let joinTokenRange = 60...7 * 86_400

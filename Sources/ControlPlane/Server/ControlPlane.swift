@@ -18,6 +18,7 @@ package struct ControlPlane: Sendable {
   package let installation: Installation
   package let pool: PostgresPool
   package let publisher: ConfigurationPublisher
+  private let calls = EdgeCalls()
   private let settings: ControlPlaneSettings
   private let logger: Logger
 
@@ -50,7 +51,9 @@ package struct ControlPlane: Sendable {
   package func services(
     onListening: @escaping @Sendable (WritableKeyPath<Ports, Int> & Sendable, Int) async -> Void
   ) throws -> [any Service] {
-    let admin = AdminServices(pool: pool, installation: installation)
+    let admin = AdminServices(
+      pool: pool, installation: installation,
+      edgeCertificateSeconds: settings.controlLink.edgeCertificateSeconds)
     let credentials = try installation.authority.issueServer(
       names: settings.controlLink.serverNames, now: .now)
     let link = LinkServer(
@@ -58,19 +61,22 @@ package struct ControlPlane: Sendable {
       services: [
         ConfigurationProvider(
           publisher: publisher, pool: pool, lineage: installation.lineage, logger: logger),
+        IdentityProvider(identities: admin.identities, logger: logger),
         UsageProvider(ingest: UsageIngestService(pool: pool, logger: logger), logger: logger),
-      ], logger: logger
+      ], interceptors: [EdgeAdmission(calls: calls, pool: pool, logger: logger)], logger: logger
     ) { port in await onListening(\.link, port) }
     let enrolment = LinkServer(
       "enrolment", listen: settings.controlLink.enrolmentListen, credentials: credentials,
       clients: .newcomers,
-      services: [EnrolmentProvider(edges: admin.edges, logger: logger)], logger: logger
+      services: [EnrolmentProvider(identities: admin.identities, logger: logger)], logger: logger
     ) { port in await onListening(\.enrolment, port) }
     let server = try AdminServer(settings: settings.admin, services: admin, logger: logger) { port in
       await onListening(\.admin, port)
     }
     let watch = ConfigurationWatch(configuration: settings.database, publisher: publisher, logger: logger)
-    return [PoolService(pool: pool), link, enrolment, server, watch]
+    let evictions = EvictionWatch(
+      configuration: settings.database, pool: pool, calls: calls, logger: logger)
+    return [PoolService(pool: pool), link, enrolment, server, watch, evictions]
   }
 }
 

@@ -20,7 +20,7 @@ package struct CertificateAuthority: Sendable, CustomStringConvertible, CustomRe
       version: .v3,
       serialNumber: Certificate.SerialNumber(),
       publicKey: .init(key.publicKey),
-      notValidBefore: now.adding(seconds: -Validity.clockSkewSeconds).date,
+      notValidBefore: now.adding(seconds: -EdgeCertificate.clockSkewSeconds).date,
       notValidAfter: now.adding(seconds: Validity.certificateAuthorityDays * 86_400).date,
       issuer: name,
       subject: name,
@@ -52,12 +52,16 @@ package struct CertificateAuthority: Sendable, CustomStringConvertible, CustomRe
 
   /// Certifies an edge's key. The subject and the extensions of the request are the edge's wishes; none is taken over.
   package func issue(
-    for identity: EdgeIdentity, request: EdgeCertificateRequest, now: Moment
+    for identity: EdgeIdentity, request: EdgeCertificateRequest, now: Moment,
+    seconds: Int = Validity.edgeCertificateSeconds
   ) throws -> (certificate: Certificate, expiresAt: Moment) {
-    let expiresAt = now.adding(seconds: Validity.edgeCertificateDays * 86_400)
+    let expiresAt = now.adding(seconds: seconds)
     let certificate = try issue(
       publicKey: request.publicKey, commonName: identity.edge.description,
-      names: [.uniformResourceIdentifier(identity.uri)], usage: .clientAuth, from: now, until: expiresAt)
+      names: [.uniformResourceIdentifier(identity.uri)],
+      // Towards edges of its region it is a server too. Its certificate has no host name, so that nobody takes it for
+      // the control plane.
+      usages: [.clientAuth, .serverAuth], from: now, until: expiresAt)
     return (certificate, expiresAt)
   }
 
@@ -67,7 +71,7 @@ package struct CertificateAuthority: Sendable, CustomStringConvertible, CustomRe
     let key = P256.Signing.PrivateKey()
     let certificate = try issue(
       publicKey: .init(key.publicKey), commonName: names.first ?? "control-plane",
-      names: names.map(Self.generalName), usage: .serverAuth, from: now,
+      names: names.map(Self.generalName), usages: [.serverAuth], from: now,
       until: now.adding(seconds: Validity.serverCertificateDays * 86_400))
     return ServerCredentials(
       chainDER: [try certificate.derBytes()], keyDER: Array(key.derRepresentation),
@@ -75,14 +79,15 @@ package struct CertificateAuthority: Sendable, CustomStringConvertible, CustomRe
   }
 
   private func issue(
-    publicKey: Certificate.PublicKey, commonName: String, names: [GeneralName], usage: ExtendedKeyUsage.Usage,
+    publicKey: Certificate.PublicKey, commonName: String, names: [GeneralName],
+    usages: [ExtendedKeyUsage.Usage],
     from now: Moment, until expiresAt: Moment
   ) throws -> Certificate {
     try Certificate(
       version: .v3,
       serialNumber: Certificate.SerialNumber(),
       publicKey: publicKey,
-      notValidBefore: now.adding(seconds: -Validity.clockSkewSeconds).date,
+      notValidBefore: now.adding(seconds: -EdgeCertificate.clockSkewSeconds).date,
       notValidAfter: expiresAt.date,
       issuer: certificate.subject,
       subject: try DistinguishedName { CommonName(String(commonName.prefix(64))) },
@@ -90,7 +95,7 @@ package struct CertificateAuthority: Sendable, CustomStringConvertible, CustomRe
       extensions: try Certificate.Extensions {
         Critical(BasicConstraints.notCertificateAuthority)
         Critical(KeyUsage(digitalSignature: true))
-        try ExtendedKeyUsage([usage])
+        try ExtendedKeyUsage(usages)
         SubjectAlternativeNames(names)
         AuthorityKeyIdentifier(keyIdentifier: SubjectKeyIdentifier(hash: certificate.publicKey).keyIdentifier)
       },
@@ -116,13 +121,15 @@ package struct ServerCredentials: Sendable, CustomStringConvertible, CustomRefle
 /// A certificate request whose signature proves that the asker holds the key, which is a P-256 key.
 package struct EdgeCertificateRequest: Sendable {
   package let publicKey: Certificate.PublicKey
+  /// What the key is known by.
+  package let keyDigest: Digest
   package static let maximumBytes = 16 * 1024
 
   package init(der: [UInt8]) throws(Refusal) {
     guard (1...Self.maximumBytes).contains(der.count), let request = Self.parse(der) else {
       throw .invalid("the certificate request is not PKCS #10 in DER form")
     }
-    guard P256.Signing.PublicKey(request.publicKey) != nil else {
+    guard let keyDigest = Self.digest(of: request.publicKey) else {
       throw .invalid(
         "the certificate request is for a key that is not of P-256", hint: "make a P-256 key for the edge")
     }
@@ -130,6 +137,12 @@ package struct EdgeCertificateRequest: Sendable {
       throw .invalid("the certificate request is not signed by its own key")
     }
     publicKey = request.publicKey
+    self.keyDigest = keyDigest
+  }
+
+  /// - Returns: nothing for a key that is not of P-256
+  package static func digest(of key: Certificate.PublicKey) -> Digest? {
+    P256.Signing.PublicKey(key).map { Digest(bytes: Array(SHA256.hash(data: $0.derRepresentation))) }
   }
 
   private static func parse(_ der: [UInt8]) -> CertificateSigningRequest? {

@@ -46,10 +46,16 @@ package struct ConfigurationReader: Sendable {
       let store = ConfigurationStore(reading: transaction, at: target) { [key] sealed, upstream in
         try key.open(sealed, for: .upstreamCredential(upstream))
       }
-      if let delta = try await delta(from: version, to: target, store, on: transaction) { return delta }
+      let hidden = try await store.privateUpstreams()
+      if var delta = try await delta(from: version, to: target, store, on: transaction) {
+        delta.hidden = hidden
+        return delta
+      }
       var parts = PartBuilder(lineage: lineage, from: 0, to: target)
       try await store.readAll({ parts.append($0) }, packedKeys: { parts.append(packedKeys: $0) })
-      return parts.finished()
+      var snapshot = parts.finished()
+      snapshot.hidden = hidden
+      return snapshot
     }
   }
 
@@ -72,6 +78,8 @@ package struct ConfigurationReader: Sendable {
 package struct ConfigurationParts: Sendable {
   package let version: UInt64
   package let parts: [WireConfigurationUpdate]
+  /// What only edges of some regions may have of it.
+  package var hidden = PrivateUpstreams()
 }
 
 /// Cuts an update into parts.

@@ -22,7 +22,7 @@ package struct UsageIngestService: Sendable {
     let numbered = try NumberedBatch(batch, now: .now)
     try await UsagePartitionStore.ensure(days: numbered.days, on: pool)
     return try await pool.transaction { transaction in
-      guard try await EdgeStore.isAdmitted(identity, on: transaction) else { throw edgeNotAdmitted }
+      try await EdgeStore.standing(of: identity, on: transaction).requireAdmitted()
       let watermark = try await UsageStore.lockWatermark(of: epoch, on: transaction)
       let losses = try await UsageStore.losses(of: epoch, on: transaction)
       let admission = BatchAdmission(
@@ -63,10 +63,6 @@ package struct UsageIngestService: Sendable {
     try await UsageStore.setWatermark(admission.watermark, of: epoch, on: transaction)
   }
 }
-
-let edgeNotAdmitted = Refusal(
-  .unauthorised, "the edge is not enrolled here, or was evicted", hint: "enrol it again with a new join token"
-)
 
 /// A batch whose records have been read and numbered.
 struct NumberedBatch: Sendable {

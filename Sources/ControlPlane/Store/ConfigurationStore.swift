@@ -59,6 +59,15 @@ package struct ConfigurationStore: Sendable {
     return (found.map(\.resource), wanted.subtracting(present).sorted { $0.id < $1.id })
   }
 
+  /// All that are private to a region, whether they changed or not: their offers are private with them.
+  package func privateUpstreams() async throws -> PrivateUpstreams {
+    PrivateUpstreams(
+      try await transaction.query("SELECT id, region FROM upstreams_at($1) WHERE private", version).map {
+        row in
+        (id: try row.get("id"), region: try row.get("region"))
+      })
+  }
+
   private typealias Found = [(key: ResourceKey, resource: WireResource)]
   private static let keysPerPage = 5000
 
@@ -88,7 +97,8 @@ extension ConfigurationStore {
   private func upstreams(ids: [UpstreamID]?) async throws -> Found {
     try await transaction.query(
       """
-      SELECT id, name, region, origin, path_prefix, protocol, credential_style, credential_sealed, ca_pem
+      SELECT id, name, region, origin, path_prefix, protocol, credential_style, credential_sealed, ca_pem,
+        private
       FROM upstreams_at($2) WHERE $1::uuid[] IS NULL OR id = ANY ($1) ORDER BY id
       """, ids, version
     ).map { row in
@@ -105,6 +115,7 @@ extension ConfigurationStore {
           $0.credential = Data(try open(sealed, id))
         }
         $0.caPem = try row.get("ca_pem", as: String?.self) ?? ""
+        $0.private = try row.get("private")
       }
       return (ResourceKey(.upstream, id), .with { $0.upstream = upstream })
     }

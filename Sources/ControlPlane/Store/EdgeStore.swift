@@ -5,30 +5,62 @@ import Postgres
 import StraitProtocol
 
 package enum EdgeStore {
-  package struct NewRow: Sendable {
+  package struct Row: Sendable {
     package let identity: EdgeIdentity
     package let baseURL: String
     package let softwareVersion: String
     package let certificateExpiresAt: Moment
   }
 
-  package static func insert(_ edge: NewRow, on session: some PostgresSession) async throws {
+  package static func insertOrUpdate(_ edge: Row, on session: PostgresTransaction) async throws {
     try await session.query(
       """
       INSERT INTO edges (id, region, base_url, software_version, certificate_expires_at) VALUES ($1, $2, $3, $4, $5)
+      ON CONFLICT (id) DO UPDATE SET base_url = excluded.base_url, software_version = excluded.software_version,
+        certificate_expires_at = excluded.certificate_expires_at
       """,
       edge.identity.edge, edge.identity.region.text, edge.baseURL, edge.softwareVersion,
       edge.certificateExpiresAt.stored)
   }
 
-  /// Whether the edge was enrolled for that region and not evicted since.
-  package static func isAdmitted(_ identity: EdgeIdentity, on session: some PostgresSession) async throws
-    -> Bool
-  {
+  package static func renew(
+    _ edge: EdgeID, softwareVersion: String, certificateExpiresAt: Moment, on session: PostgresTransaction
+  ) async throws {
     try await session.query(
-      "SELECT FROM edges WHERE id = $1 AND region = $2 AND evicted_at IS NULL",
+      "UPDATE edges SET software_version = $2, certificate_expires_at = $3 WHERE id = $1",
+      edge, softwareVersion, certificateExpiresAt.stored)
+  }
+
+  /// Whether the edge was enrolled for that region and not evicted since.
+  package static func standing(of identity: EdgeIdentity, on session: some PostgresSession) async throws
+    -> EdgeStanding
+  {
+    let evicted: Bool? = try await session.query(
+      "SELECT evicted_at IS NOT NULL AS evicted FROM edges WHERE id = $1 AND region = $2",
       identity.edge, identity.region.text
-    ).count == 1
+    ).first?.get("evicted")
+    return evicted.map { $0 ? .evicted : .admitted } ?? .unknown
+  }
+
+  /// Replicas hear of evictions here; the payload is the edge's id.
+  package static let evictionChannel: StaticString = "strait_evictions"
+
+  /// - Returns: whether it was in the fleet until now
+  package static func evict(_ edge: EdgeID, on session: PostgresTransaction) async throws -> Bool {
+    let evicted =
+      try await session.execute(
+        "UPDATE edges SET evicted_at = now() WHERE id = $1 AND evicted_at IS NULL", edge) == 1
+    if evicted {
+      try await session.query("SELECT pg_notify('strait_evictions', $1::uuid::text)", edge)
+    }
+    return evicted
+  }
+
+  package static func evicted(
+    among edges: [EdgeID], on session: some PostgresSession
+  ) async throws -> [EdgeID] {
+    try await session.query("SELECT id FROM edges WHERE evicted_at IS NOT NULL AND id = ANY ($1)", edges)
+      .map { try $0.get("id") }
   }
 
   /// A stream took over from whichever held the edge before.
@@ -49,6 +81,8 @@ package enum EdgeStore {
     package var refusal: String?
     package var spooledRecords: UInt64 = 0
     package var lostRecords: UInt64 = 0
+    /// Of the certificate that the edge speaks with; nil from one that does not say.
+    package var certificateExpiresAt: Moment?
 
     package init() {}
   }
@@ -59,11 +93,12 @@ package enum EdgeStore {
   ) async throws -> Bool {
     try await session.execute(
       """
-      UPDATE edges SET last_seen_at = now(), version = $3, refusal = $4, spooled_records = $5, lost_records = $6
+      UPDATE edges SET last_seen_at = now(), version = $3, refusal = $4, spooled_records = $5, lost_records = $6,
+        certificate_expires_at = coalesce($7, certificate_expires_at)
       WHERE id = $1 AND stream_id = $2 AND evicted_at IS NULL
       """,
       edge, stream, Int64(clamping: report.version), report.refusal, Int64(clamping: report.spooledRecords),
-      Int64(clamping: report.lostRecords)) == 1
+      Int64(clamping: report.lostRecords), report.certificateExpiresAt?.stored) == 1
   }
 
   /// Has no effect where another stream holds the edge by now.
@@ -73,27 +108,5 @@ package enum EdgeStore {
     try await session.query(
       "UPDATE edges SET stream_id = NULL, last_seen_at = now() WHERE id = $1 AND stream_id = $2", edge, stream
     )
-  }
-
-  /// An edge whose replica died leaves its stream in the row; it counts as gone when nothing was heard for a while.
-  package static func list(on session: some PostgresSession) async throws -> [EdgeSummary] {
-    try await session.query(
-      """
-      SELECT id, region, base_url, software_version, enrolled_at, last_seen_at, certificate_expires_at, edges.version,
-        refusal, spooled_records, lost_records, state.version AS newest_version,
-        stream_id IS NOT NULL AND last_seen_at > now() - interval '20 seconds' AS connected
-      FROM edges CROSS JOIN configuration_state AS state
-      WHERE evicted_at IS NULL ORDER BY region, enrolled_at, id
-      """
-    ).map { row in
-      EdgeSummary(
-        id: try row.get("id", as: EdgeID.self).description, region: try row.get("region"),
-        baseURL: try row.get("base_url"), softwareVersion: try row.get("software_version"),
-        connected: try row.get("connected"), enrolledAt: try row.time("enrolled_at"),
-        lastSeenAt: try row.optionalTime("last_seen_at"), version: try row.unsigned("version"),
-        newestVersion: try row.unsigned("newest_version"), refusal: try row.get("refusal"),
-        spooledRecords: try row.unsigned("spooled_records"), lostRecords: try row.unsigned("lost_records"),
-        certificateExpiresAt: try row.time("certificate_expires_at"))
-    }
   }
 }

@@ -14,19 +14,20 @@ package enum JoinTokenStore {
 
   package struct State: Sendable {
     package let region: String
-    package let used: Bool
-    package let expired: Bool
+    package let usedBy: EdgeID?
+    package let isExpired: Bool
   }
 
   /// Reads the token and keeps every other use of it waiting until this transaction has ended.
   package static func lock(_ digest: Digest, on session: PostgresTransaction) async throws -> State? {
     try await session.query(
       """
-      SELECT region, used_at IS NOT NULL AS used, expires_at <= now() AS expired
+      SELECT region, used_by, expires_at <= now() AS expired
       FROM join_tokens WHERE digest = $1 FOR UPDATE
       """, digest.bytes
     ).first.map { row in
-      State(region: try row.get("region"), used: try row.get("used"), expired: try row.get("expired"))
+      State(
+        region: try row.get("region"), usedBy: try row.get("used_by"), isExpired: try row.get("expired"))
     }
   }
 

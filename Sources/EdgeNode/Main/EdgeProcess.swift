@@ -52,22 +52,36 @@ final class EdgeProcess: Sendable {
         [
           ("strait_edge_spooled_records", Double(spool.depth)),
           ("strait_edge_lost_records", Double(spool.lost)),
+          (
+            "strait_edge_certificate_expires_timestamp_seconds",
+            uplink.identity?.certificateExpires.timeIntervalSince1970 ?? 0
+          ),
         ]
       })
     try serving.start(tls: tls)
     edge.withLock { $0 = serving }
     logger.info("serving", metadata: ["edge": "\(identity.edge)", "region": "\(identity.region)"])
-    let link = Task { try await uplink.run() }
+    let endings = signals.stream
+    let link = Task {
+      do {
+        try await uplink.run()
+      } catch {
+        // The edge was evicted: it ends as if it had been asked to, and says why at its end.
+        signals.end()
+        throw error
+      }
+    }
     let watch = Task { await certificates.follow(serving, logger) }
-    await followSignals(signals, serving)
+    await followSignals(endings, serving)
     watch.cancel()
     logger.info("draining")
     await serving.drain(windowMicroseconds: Int64(file.drainSeconds) * 1_000_000)
     accessLog?.close()
     link.cancel()
-    _ = await link.result
+    let linkEnd = await link.result
     spool.close()
     logger.info("stopped")
+    if case .failure(let error as UplinkError) = linkEnd { throw error }
   }
 
   private var uplinkConfiguration: UplinkConfiguration {
@@ -99,8 +113,8 @@ final class EdgeProcess: Sendable {
   }
 
   /// Returns when the process is to end. SIGHUP reads the certificates again.
-  private func followSignals(_ signals: ProcessSignals, _ serving: Edge) async {
-    for await signal in signals.stream {
+  private func followSignals(_ signals: AsyncStream<Int32>, _ serving: Edge) async {
+    for await signal in signals {
       guard signal == SIGHUP else { return }
       certificates.reload(serving, logger)
     }
@@ -129,6 +143,9 @@ final class ProcessSignals: Sendable {
     listeners.withLock { $0[$0.count] = continuation }
     return stream
   }
+
+  /// As if the process had been asked to end.
+  func end() { deliver(SIGTERM) }
 
   private func deliver(_ number: Int32) {
     for listener in listeners.withLock({ $0.values.map { $0 } }) { listener.yield(number) }

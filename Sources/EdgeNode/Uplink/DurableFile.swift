@@ -32,7 +32,17 @@ enum DurableFile {
       throw error
     }
     close(descriptor)
-    guard rename(temporary, path) == 0 else { throw SystemError("rename", temporary) }
+    try rename(temporary, to: path)
+  }
+
+  static func rename(_ old: String, to new: String) throws(SystemError) {
+    guard Glibc.rename(old, new) == 0 else { throw SystemError("rename", old) }
+    try synchroniseFolder(of: new)
+  }
+
+  /// Removes a file that may not be there.
+  static func remove(_ path: String) throws(SystemError) {
+    guard unlink(path) == 0 || errno == ENOENT else { throw SystemError("remove", path) }
     try synchroniseFolder(of: path)
   }
 

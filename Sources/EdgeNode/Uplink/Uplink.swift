@@ -17,10 +17,12 @@ package final class Uplink: Sendable {
   private let store: IdentityStore
   private let keeper: SnapshotKeeper
   private let known = Mutex<Known>(Known())
+  private let evicted = Signal()
 
   private struct Known {
     var identity: EdgeIdentity?
     var credentials: EdgeCredentials?
+    var isEvicted = false
     /// What the edge runs on before the link is up.
     var lastGood = ConfigurationState()
   }
@@ -50,6 +52,10 @@ package final class Uplink: Sendable {
   /// The stored identity at once, or a new one by the join token. Waits while the control plane is away.
   /// - Throws: `UplinkError` when there is no token, when it is refused, or when the stored identity is damaged
   package func ensureIdentity() async throws -> EdgeIdentity {
+    if try store.isEvicted, configuration.joinToken?.isEmpty == false {
+      logger.notice("this edge was evicted; it becomes a new one by the join token")
+      try store.forget()
+    }
     if let stored = try loadIdentity() { return stored }
     guard let token = configuration.joinToken, !token.isEmpty else {
       throw UplinkError.noIdentity(folder: configuration.dataDirectory)
@@ -80,26 +86,54 @@ package final class Uplink: Sendable {
 
   /// Keeps the link until the task is cancelled: follows the configuration, ships usage, reports. Each reconnects by
   /// itself and never gives up.
-  /// - Throws: only what `ensureIdentity` throws, on an edge without an identity
+  /// - Throws: what `ensureIdentity` throws on an edge without an identity, and `UplinkError.evicted` once the control
+  ///   plane has said so: such an edge is to stop, and a restart does not serve either
   package func run() async throws {
     _ = try await ensureIdentity()
     let (credentials, lastGood) = known.withLock { ($0.credentials, $0.lastGood) }
     guard let credentials else { throw UplinkError.noIdentity(folder: configuration.dataDirectory) }
     let link = ControlLink(
       address: try LinkAddress(configuration.controlPlaneAddress), authorityFile: configuration.authorityFile,
-      credentials: credentials, limits: configuration.limits)
+      credentials: { self.known.withLock { $0.credentials } }, limits: configuration.limits,
+      evicted: { self.leaveFleet() })
+    let renewal = CertificateRenewal(
+      link: link, configuration: configuration, store: store, logger: logger, identity: { self.identity },
+      adopt: { try self.reloadIdentity() })
     let follower = ConfigurationFollower(
       link: link, configuration: configuration, state: lastGood, keeper: keeper, logger: logger,
       report: { self.report() }, apply: apply)
     await withTaskGroup { group in
       group.addTask { await follower.run() }
       group.addTask { await self.keeper.run(credentials) }
-      group.addTask { await self.watchCertificate() }
+      group.addTask { await renewal.run() }
       group.addTask { [configuration, spool, logger] in
         var shipper = UsageShipper(link: link, limits: configuration.limits, spool: spool, logger: logger)
         await shipper.run()
       }
+      group.addTask { await self.evicted.wait() }
+      // Only the wait for an eviction ends by itself.
+      await group.next()
+      group.cancelAll()
     }
+    if known.withLock({ $0.isEvicted }) {
+      try keeper.remove()
+      throw UplinkError.evicted(folder: configuration.dataDirectory)
+    }
+  }
+
+  /// Remembered before anything else: whatever happens next, a restart does not serve.
+  private func leaveFleet() {
+    let isNews = known.withLock { known in
+      defer { known.isEvicted = true }
+      return !known.isEvicted
+    }
+    guard isNews else { return }
+    do {
+      try store.markEvicted()
+    } catch {
+      logger.error("cannot write down that this edge was evicted", metadata: ["reason": "\(error)"])
+    }
+    evicted.raise()
   }
 
   private func report() -> WireEdgeReport {
@@ -107,29 +141,21 @@ package final class Uplink: Sendable {
       $0.spooledRecords = UInt64(spool.depth)
       $0.lostRecords = spool.lost
       $0.activeExchanges = activeExchanges()
+      $0.certificateExpiresAt = Int64((identity?.certificateExpires.timeIntervalSince1970 ?? 0) * 1_000_000)
     }
   }
 
   private func loadIdentity() throws -> EdgeIdentity? {
     if let identity = known.withLock({ $0.identity }) { return identity }
-    guard let (identity, credentials) = try store.load() else { return nil }
+    try reloadIdentity()
+    return known.withLock { $0.identity }
+  }
+
+  private func reloadIdentity() throws {
+    guard let (identity, credentials) = try store.load() else { return }
     known.withLock {
       $0.identity = identity
       $0.credentials = credentials
-    }
-    return identity
-  }
-
-  /// Warns once a day while the certificate is near its end.
-  private func watchCertificate() async {
-    while !Task.isCancelled, let identity {
-      let days = identity.certificateExpires.timeIntervalSinceNow / 86_400
-      if days < configuration.limits.certificateWarningDays {
-        logger.warning(
-          "the edge's certificate ends soon; enrol the edge again with a new join token",
-          metadata: ["days_left": "\(max(0, Int(days)))"])
-      }
-      do { try await Task.sleep(for: .seconds(86_400)) } catch {}
     }
   }
 }

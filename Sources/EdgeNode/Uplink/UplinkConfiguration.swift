@@ -63,7 +63,11 @@ package struct UplinkLimits: Sendable {
   package var snapshotBytesPerSecond = 8 << 20
   /// Text of a refusal that the control plane gets to see.
   package var reasonCharacters = 500
-  package var certificateWarningDays: Double = 7
+  /// How often it is asked whether the certificate is to be renewed.
+  package var certificateLookSeconds: Double = 10
+  /// Waits between attempts to renew, doubled from the first to the second.
+  package var renewRetryMilliseconds = 1_000
+  package var renewRetryMaximumMilliseconds = 300_000
 
   package init() {}
 }

@@ -7,6 +7,7 @@ package enum UplinkError: Error, CustomStringConvertible, Equatable {
   case refusedEnrolment(reason: String)
   case damagedIdentity(path: String, reason: String)
   case unusableEnrolment(reason: String)
+  case evicted(folder: String)
 
   package var description: String {
     switch self {
@@ -24,6 +25,9 @@ package enum UplinkError: Error, CustomStringConvertible, Equatable {
         + "a new join token"
     case .unusableEnrolment(let reason):
       "the control plane's answer to the enrolment cannot be used: \(reason)"
+    case .evicted(let folder):
+      "an operator has evicted this edge from the fleet; to let the machine in again, as a new edge, start it with a new "
+        + "join token (its identity is in \(folder))"
     }
   }
 }

@@ -24,6 +24,9 @@ extension WireConfigurationUpdate {
     plain.packedKeys = .init()
     plain.contentHash = .init()
     plain.madeAt = 0
+    for index in plain.upserts.indices where plain.upserts[index].upstream.private {
+      plain.upserts[index].upstream.private = false
+    }
     plain.upserts.reserveCapacity(upserts.count + packedKeys.count / KeyRecord.packedBytes)
     PackedKeys.forEach(in: packedKeys) { key in plain.upserts.append(.with { $0.key = key.wire }) }
     return plain

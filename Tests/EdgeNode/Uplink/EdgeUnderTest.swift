@@ -33,7 +33,8 @@ final class EdgeUnderTest: Sendable {
   init(
     _ plane: FakeControlPlane, link: Int, enrolment: Int, folder: ScratchFolder,
     token: String? = "token-of-a-test",
-    host: String = "127.0.0.1", spoolLimits: SpoolLimits = SpoolLimits(), trusts other: TestAuthority? = nil
+    host: String = "127.0.0.1", spoolLimits: SpoolLimits = SpoolLimits(), trusts other: TestAuthority? = nil,
+    change: (inout UplinkConfiguration) -> Void = { _ in }
   ) throws {
     self.folder = folder
     let authorityFile = "\(folder.path)/authority.pem"
@@ -45,6 +46,10 @@ final class EdgeUnderTest: Sendable {
     configuration.limits.reconnectMilliseconds = 10
     configuration.limits.reconnectMaximumMilliseconds = 50
     configuration.limits.reportSeconds = 0.02
+    configuration.limits.certificateLookSeconds = 0.02
+    configuration.limits.renewRetryMilliseconds = 10
+    configuration.limits.renewRetryMaximumMilliseconds = 50
+    change(&configuration)
     spool = try UsageSpool(directory: configuration.spoolDirectory, limits: spoolLimits, logger: quiet)
     let applied = Applied()
     self.applied = applied

@@ -1,4 +1,4 @@
-// A control plane of a test: the three services over real sockets and mutual TLS, answering as the test says.
+// A control plane of a test: the services over real sockets and mutual TLS, answering as the test says.
 
 import Crypto
 import Foundation
@@ -13,6 +13,7 @@ import X509
 /// What an edge did, in the order it was seen.
 enum LinkEvent: Sendable {
   case enrolled(WireEnrolRequest)
+  case renewed(WireRenewRequest)
   case hello(WireConfigurationHello)
   case acknowledgement(UInt64)
   case refusal(UInt64, String)
@@ -30,6 +31,12 @@ final class FakeControlPlane: Sendable {
   /// What the test wants of it.
   struct Behaviour {
     var token = "token-of-a-test"
+    /// Of the edges that enrol.
+    var region = "eu-west"
+    /// Whether the certificates that it gives at enrolment are near their end; they are good for some minutes.
+    var givesOldCertificates = false
+    var losesRenewals = false
+    var hasEvicted = false
     /// Sent to every edge right after its hello.
     var greeting: [WireConfigurationUpdate] = []
     var streams: [Int: AsyncStream<WireConfigurationUpdate>.Continuation] = [:]
@@ -72,6 +79,12 @@ final class FakeControlPlane: Sendable {
     try await next { if case .refusal(let version, let reason) = $0 { (version, reason) } else { nil } }
   }
 
+  /// The key that a renewal was asked for.
+  func nextRenewal() async throws -> Certificate.PublicKey {
+    let request = try await next { if case .renewed(let request) = $0 { request } else { nil } }
+    return try CertificateSigningRequest(derEncoded: Array(request.certificateRequestDer)).publicKey
+  }
+
   func nextBatch() async throws -> WireUsageBatch {
     try await next { if case .batch(let batch) = $0 { batch } else { nil } }
   }
@@ -97,7 +110,10 @@ final class FakeControlPlane: Sendable {
     let link = try transport(port: port, mutual: true)
     let enrolment = try transport(port: enrolmentPort, mutual: false)
     let linkServer = GRPCServer(
-      transport: link, services: [ConfigurationService(plane: self), UsageService(plane: self)])
+      transport: link,
+      services: [
+        ConfigurationService(plane: self), UsageService(plane: self), IdentityService(plane: self),
+      ])
     let enrolmentServer = GRPCServer(transport: enrolment, services: [EnrolmentService(plane: self)])
     return try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await linkServer.serve() }
@@ -153,14 +169,37 @@ final class FakeControlPlane: Sendable {
       throw RPCError(code: .permissionDenied, message: "the token has been used")
     }
     let signing = try CertificateSigningRequest(derEncoded: Array(request.certificateRequestDer))
-    let leaf = try authority.issue(to: signing.publicKey, isServer: false).der
+    let (isOld, region) = behaviour.withLock { ($0.givesOldCertificates, $0.region) }
+    let name = EdgeID(bytes: edge).map { EdgeName(edge: $0, region: region) }
+    let leaf = try authority.issue(
+      to: signing.publicKey, isServer: false, seconds: isOld ? 1000 : 86_400, age: isOld ? 9000 : 0,
+      name: name
+    )
+    .der
     let authorityDER = try authority.certificate.der
     return .with {
       $0.edgeID = Data(edge)
-      $0.region = "eu-west"
+      $0.region = region
       $0.certificateChainDer = [Data(leaf)]
       $0.authorityDer = Data(authorityDER)
     }
+  }
+
+  fileprivate func renew(_ request: WireRenewRequest) throws -> WireRenewResponse {
+    let signing = try CertificateSigningRequest(derEncoded: Array(request.certificateRequestDer))
+    let isLost = behaviour.withLock { $0.losesRenewals }
+    let leaf = try authority.issue(to: signing.publicKey, isServer: false).der
+    note(.renewed(request))
+    if isLost { throw RPCError(code: .unavailable, message: "the answer is lost") }
+    return .with { $0.certificateChainDer = [Data(leaf)] }
+  }
+
+  /// What the real one says to every call of an edge that was evicted.
+  fileprivate func admit() throws {
+    guard behaviour.withLock({ $0.hasEvicted }) else { return }
+    throw RPCError(
+      code: .permissionDenied, message: "the edge was evicted",
+      metadata: [LinkRefusal.metadataKey: .string(LinkRefusal.evicted)])
   }
 
   fileprivate func openStream() -> (Int, AsyncStream<WireConfigurationUpdate>) {
@@ -220,6 +259,7 @@ private struct ConfigurationService: WireConfiguration.SimpleServiceProtocol {
     response: RPCWriter<WireConfigurationUpdate>,
     context: ServerContext
   ) async throws {
+    try plane.admit()
     try await withThrowingTaskGroup(of: Void.self) { group in
       for try await status in request {
         switch status.event {
@@ -242,10 +282,20 @@ private struct ConfigurationService: WireConfiguration.SimpleServiceProtocol {
   }
 }
 
+private struct IdentityService: WireIdentity.SimpleServiceProtocol {
+  let plane: FakeControlPlane
+
+  func renew(request: WireRenewRequest, context: ServerContext) async throws -> WireRenewResponse {
+    try plane.admit()
+    return try plane.renew(request)
+  }
+}
+
 private struct UsageService: WireUsage.SimpleServiceProtocol {
   let plane: FakeControlPlane
 
   func ship(request: WireUsageBatch, context: ServerContext) async throws -> WireUsageWatermark {
-    try plane.store(request)
+    try plane.admit()
+    return try plane.store(request)
   }
 }

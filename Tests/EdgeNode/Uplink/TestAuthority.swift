@@ -3,6 +3,7 @@
 import Crypto
 import Foundation
 import GRPCNIOTransportHTTP2
+import StraitProtocol
 import SwiftASN1
 import X509
 
@@ -28,14 +29,22 @@ struct TestAuthority: Sendable {
   }
 
   /// A certificate for a key: with the names of this machine for a server, without any for an edge.
-  func issue(to publicKey: Certificate.PublicKey, isServer: Bool) throws -> Certificate {
+  /// - Parameters:
+  ///   - seconds: how long it is good from now on
+  ///   - age: for how many seconds it has been good
+  func issue(
+    to publicKey: Certificate.PublicKey, isServer: Bool, seconds: Double = 86_400, age: Double = 0,
+    name edge: EdgeName? = nil
+  ) throws -> Certificate {
     try Certificate(
       version: .v3, serialNumber: .init(), publicKey: publicKey,
-      notValidBefore: Date(timeIntervalSinceNow: -60), notValidAfter: Date(timeIntervalSinceNow: 86_400),
-      issuer: name, subject: try DistinguishedName { CommonName(isServer ? "server" : "edge") },
+      notValidBefore: Date(timeIntervalSinceNow: -age - Double(EdgeCertificate.clockSkewSeconds)),
+      notValidAfter: Date(timeIntervalSinceNow: seconds), issuer: name,
+      subject: try DistinguishedName { CommonName(isServer ? "server" : "edge") },
       signatureAlgorithm: .ecdsaWithSHA256,
       extensions: try Certificate.Extensions {
         Critical(BasicConstraints.notCertificateAuthority)
+        if let edge { SubjectAlternativeNames([.uniformResourceIdentifier(edge.uri)]) }
         if isServer {
           SubjectAlternativeNames([
             .dnsName("localhost"), .ipAddress(ASN1OctetString(contentBytes: [127, 0, 0, 1])),

@@ -4,7 +4,7 @@ import ArgumentParser
 struct EdgeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "edge", abstract: "Edges: the nodes that answer clients.",
-    subcommands: [Invite.self, List.self])
+    subcommands: [Invite.self, List.self, Evict.self])
 
   struct Invite: AdminCommand {
     static let configuration = CommandConfiguration(
@@ -32,7 +32,12 @@ struct EdgeCommand: ParsableCommand {
   }
 
   struct List: AdminCommand {
-    static let configuration = CommandConfiguration(abstract: "Show the edges and whether they are in step.")
+    static let configuration = CommandConfiguration(
+      abstract: "Show the edges and whether they are in step.",
+      discussion: """
+        CONFIGURATION is the version that the edge acknowledged last, and for how long there has been a newer one. SPOOLED \
+        counts usage records that the control plane has not taken yet, LOST those that never come.
+        """)
 
     @OptionGroup var global: GlobalOptions
 
@@ -45,10 +50,37 @@ struct EdgeCommand: ParsableCommand {
           .text("STATE") { $0.connected ? "connected" : "away" },
           .text("CONFIGURATION") { $0.step },
           .number("SPOOLED") { String($0.spooledRecords) }, .number("LOST") { String($0.lostRecords) },
-          .text("VERSION", \.softwareVersion),
-          .text("LAST SEEN (UTC)") { Timestamp.short($0.lastSeenAt ?? "") },
+          .text("LAST WORD") { $0.silentSeconds.map { "\(DurationText.text(seconds: $0)) ago" } ?? "never" },
+          .text("CERTIFICATE ENDS (UTC)") { Timestamp.short($0.certificateExpiresAt) },
+          .text("SOFTWARE", \.softwareVersion),
           .text("ID", \.id),
         ])
+    }
+  }
+}
+
+extension EdgeCommand {
+  struct Evict: AdminCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Take an edge out of the fleet at once.",
+      discussion: """
+        Every control plane ends the edge's streams and refuses its calls, usage too; the edge ends its clients' streams \
+        in peace and stops. There is no way back for it: with a new join token the same machine becomes a new edge.
+        """)
+
+    @Argument(help: "The edge's id.")
+    var id: String
+
+    @OptionGroup var global: GlobalOptions
+
+    func validate() throws {
+      if id.isEmpty { throw ValidationError("give the id of an edge; strait edge list shows them") }
+    }
+
+    func perform(_ client: AdminClient) async throws {
+      let edge: EdgeSummary = try await client.delete(AdminRoute.edges, id: id)
+      if global.json { return try Output.json(edge) }
+      try Output.write("\(printable(edge.id)) in \(printable(edge.region)) evicted\n")
     }
   }
 }
@@ -56,7 +88,8 @@ struct EdgeCommand: ParsableCommand {
 extension EdgeSummary {
   /// Where its configuration stands against the newest.
   fileprivate var step: String {
-    if let refusal { return "refused \(newestVersion): \(refusal)" }
-    return version == newestVersion ? "in step (\(version))" : "\(version) of \(newestVersion)"
+    if let refusal { return "refused \(newestVersion), runs \(version): \(refusal)" }
+    if version == newestVersion { return "in step (\(version))" }
+    return "\(version) of \(newestVersion), \(DurationText.text(seconds: lagSeconds)) behind"
   }
 }

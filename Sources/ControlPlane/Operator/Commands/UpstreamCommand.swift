@@ -49,6 +49,11 @@ struct UpstreamCommand: ParsableCommand {
     @Option(help: "A file with the CA to trust there, in PEM form, instead of the system's.")
     var caFile: String?
 
+    @Flag(
+      name: .customLong("private"),
+      help: "Only edges of its own region may use it; others hear neither of it nor of its offers.")
+    var isPrivate = false
+
     /// Only there to be refused with the reason.
     @Option(help: .hidden)
     var credential: String?
@@ -78,7 +83,7 @@ struct UpstreamCommand: ParsableCommand {
       let request = UpstreamRequest(
         name: name, region: region, url: url, httpVersion: httpVersion?.rawValue,
         credentialStyle: credentialStyle?.rawValue, credential: try readCredential()?.text,
-        caPEM: try caFile.map { path in try readAuthority(path) })
+        caPEM: try caFile.map { path in try readAuthority(path) }, private: isPrivate ? true : nil)
       let upstream: UpstreamSummary = try await client.post(AdminRoute.upstreams, request)
       if global.json { return try Output.json(upstream) }
       try Output.write(
@@ -125,7 +130,9 @@ struct UpstreamCommand: ParsableCommand {
         upstreams, json: global.json,
         empty: "no upstreams yet; next: strait upstream add NAME --region R --url URL",
         columns: [
-          .text("NAME", \.name), .text("REGION", \.region), .text("URL", \.url), .text("HTTP", \.httpVersion),
+          .text("NAME", \.name), .text("REGION", \.region),
+          .text("FOR") { $0.private ? "its region" : "all" }, .text("URL", \.url),
+          .text("HTTP", \.httpVersion),
           .text("CREDENTIAL", \.credentialStyle), .text("CREATED (UTC)") { Timestamp.short($0.createdAt) },
           .text("ID", \.id),
         ])

@@ -111,13 +111,15 @@ package enum Diagnosis {
         findings.append(
           .fail(
             "certificates", "the certificate of \(name(edge)) ended at \(edge.certificateExpiresAt)",
-            next: "join it anew: strait edge invite --region \(edge.region)"))
+            next: "start it with a new join token, from strait edge invite --region \(edge.region)"))
       } else if rest < certificateSecondsWorthAWord {
         findings.append(
           .warn(
             "certificates",
             "the certificate of \(name(edge)) ends in \(DurationText.text(seconds: Int(rest)))",
-            next: "join it anew before that: strait edge invite --region \(edge.region)"))
+            next:
+              "the edge renews it by itself while it reaches the control plane; its log says why it could not"
+          ))
       }
       if rest < soonest?.seconds ?? .max { soonest = (edge, rest) }
     }

@@ -14,10 +14,14 @@ package struct AdminServices: Sendable {
   package let teams: TeamService
   package let keys: KeyService
   package let edges: EdgeService
+  package let identities: EdgeIdentityService
   package let usage: UsageService
   package let versions: VersionService
 
-  package init(pool: PostgresPool, installation: Installation) {
+  package init(
+    pool: PostgresPool, installation: Installation,
+    edgeCertificateSeconds: Int = Validity.edgeCertificateSeconds
+  ) {
     let changes = ChangeService(pool: pool)
     self.pool = pool
     regions = RegionService(changes: changes)
@@ -25,7 +29,9 @@ package struct AdminServices: Sendable {
     offers = OfferService(changes: changes)
     teams = TeamService(changes: changes)
     keys = KeyService(changes: changes)
-    edges = EdgeService(changes: changes, authority: installation.authority)
+    edges = EdgeService(changes: changes)
+    identities = EdgeIdentityService(
+      changes: changes, authority: installation.authority, certificateSeconds: edgeCertificateSeconds)
     usage = UsageService(pool: pool)
     versions = VersionService(changes: changes)
   }
@@ -63,14 +69,17 @@ struct AdminRouter {
   }
 
   private func addFleet() {
-    let (regions, edges) = (services.regions, services.edges)
+    let (regions, edges, identities) = (services.regions, services.edges, services.identities)
     route(.get, AdminRoute.regions) { _ in try await regions.list() }
     route(.put, AdminRoute.regions) { request in
       try await regions.apply(try await request.document(), by: request.actor)
     }
     route(.get, AdminRoute.edges) { _ in try await edges.list() }
+    route(.delete, AdminRoute.edges + "/:edge") { request in
+      try await edges.evict(try request.parameter("edge"), by: request.actor)
+    }
     route(.post, AdminRoute.joinTokens, status: .created) { request in
-      try await edges.makeJoinToken(try await request.document(), by: request.actor)
+      try await identities.makeJoinToken(try await request.document(), by: request.actor)
     }
   }
 

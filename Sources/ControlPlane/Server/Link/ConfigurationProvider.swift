@@ -21,7 +21,6 @@ struct ConfigurationProvider: WireConfiguration.SimpleServiceProtocol {
     let identity = try PeerIdentity.edge(of: context)
     try await LinkErrors.mapped(logger) {
       try await admission.admit()
-      guard try await EdgeStore.isAdmitted(identity, on: pool) else { throw edgeNotAdmitted }
       let stream = FollowStream(
         identity: identity, pool: pool, publisher: publisher, lineage: lineage, logger: logger)
       try await stream.run(request, response)

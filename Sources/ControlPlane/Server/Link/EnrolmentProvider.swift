@@ -7,13 +7,13 @@ import StraitControlLink
 import StraitProtocol
 
 struct EnrolmentProvider: WireEnrolment.SimpleServiceProtocol {
-  let edges: EdgeService
+  let identities: EdgeIdentityService
   let logger: Logger
 
   func enrol(request: WireEnrolRequest, context: ServerContext) async throws -> WireEnrolResponse {
     try await LinkErrors.mapped(logger) {
-      let enrolment = try await edges.enrol(
-        EdgeService.EnrolmentRequest(
+      let enrolment = try await identities.enrol(
+        EdgeIdentityService.EnrolmentRequest(
           token: request.joinToken, certificateRequestDER: Array(request.certificateRequestDer),
           softwareVersion: request.softwareVersion, baseURL: request.baseURL))
       logger.info(

@@ -74,7 +74,10 @@ final class FollowStream: Sendable {
       while let (from, target) = await nextStep() {
         let update = try await publisher.update(from: from, to: target)
         let level = shared.withLock { $0.level }
-        for part in update.parts { try await response.write(part.understood(at: level)) }
+        for part in update.parts {
+          let seen = update.hidden.part(part, asSeenFrom: identity.region.text)
+          try await response.write(seen.understood(at: level))
+        }
         shared.withLock { $0.follow?.sent(from: update.parts.first?.fromVersion ?? 0, to: update.version) }
       }
     }
@@ -103,6 +106,9 @@ final class FollowStream: Sendable {
         shared.withLock {
           $0.report.spooledRecords = report.spooledRecords
           $0.report.lostRecords = report.lostRecords
+          if report.certificateExpiresAt > 0 {
+            $0.report.certificateExpiresAt = Moment(microseconds: report.certificateExpiresAt)
+          }
         }
       default:
         throw Refusal.invalid("a hello comes first and once, and this message is not what is due")
@@ -157,7 +163,8 @@ final class FollowStream: Sendable {
     }
     guard let due else { return }
     guard try await EdgeStore.store(due, stream: id, edge: identity.edge, on: pool) else {
-      throw Refusal(.unauthorised, "the edge was evicted, or follows on another stream")
+      try await EdgeStore.standing(of: identity, on: pool).requireAdmitted()
+      throw Refusal(.unauthorised, "the edge follows on another stream")
     }
     shared.withLock {
       $0.stored = due

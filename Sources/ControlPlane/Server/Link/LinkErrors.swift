@@ -3,6 +3,7 @@
 import GRPCCore
 import Logging
 import Postgres
+import StraitProtocol
 
 enum LinkErrors {
   /// Runs a call's work, and turns what it throws into what the edge is told.
@@ -13,6 +14,10 @@ enum LinkErrors {
       throw error
     } catch let refusal as Refusal {
       throw RPCError(code: code(of: refusal.kind), message: refusal.description)
+    } catch let evicted as EdgeEvicted {
+      throw RPCError(
+        code: .permissionDenied, message: evicted.description,
+        metadata: [LinkRefusal.metadataKey: .string(LinkRefusal.evicted)])
     } catch is CancellationError {
       throw RPCError(code: .cancelled, message: "the call was cancelled")
     } catch let error as PostgresError {

@@ -26,7 +26,7 @@ package struct LinkServer: Service {
   /// - Parameter name: for the log
   package init(
     _ name: String, listen: ListenAddress, credentials: ServerCredentials, clients: Clients,
-    services: [any RegistrableRPCService], logger: Logger,
+    services: [any RegistrableRPCService], interceptors: [any ServerInterceptor] = [], logger: Logger,
     onListening: @escaping @Sendable (Int) async -> Void
   ) {
     let security = HTTP2ServerTransport.Posix.TransportSecurity.tls(
@@ -44,7 +44,7 @@ package struct LinkServer: Service {
       ? .ipv6(host: listen.host, port: listen.port) : .ipv4(host: listen.host, port: listen.port)
     let transport = HTTP2ServerTransport.Posix(
       address: address, transportSecurity: security, config: .defaults { Self.configure(&$0) })
-    server = GRPCServer(transport: transport, services: services)
+    server = GRPCServer(transport: transport, services: services, interceptors: interceptors)
     self.name = name
     self.logger = logger
     self.onListening = onListening

@@ -48,6 +48,8 @@ package struct ControlPlaneSettings: Sendable {
     package var enrolmentListen: ListenAddress
     /// DNS names and IP addresses by which edges reach this control plane.
     package var serverNames: [String]
+    /// How long an edge's certificate is good; the edge renews it after two thirds of that.
+    package var edgeCertificateSeconds = Validity.edgeCertificateSeconds
   }
 
   /// - Throws: `SettingsFault`; untyped, because the 6.3 compiler stops at a typed error that crosses modules here
@@ -84,11 +86,16 @@ package struct ControlPlaneSettings: Sendable {
 
   private static func controlLink(_ tree: SettingsTree) throws(SettingsFault) -> ControlLink {
     let reader = try SettingsReader(
-      tree, path: "control_link", known: ["listen", "enrolment_listen", "server_names"])
-    let link = ControlLink(
+      tree, path: "control_link",
+      known: ["listen", "enrolment_listen", "server_names", "edge_certificate_seconds"])
+    var link = ControlLink(
       listen: try listen(reader, "listen"), enrolmentListen: try listen(reader, "enrolment_listen"),
       serverNames: try reader.texts(
         "server_names", hint: "list the names and addresses by which edges reach it"))
+    if let seconds = try reader.optionalNumber("edge_certificate_seconds", in: Validity.edgeCertificateRange)
+    {
+      link.edgeCertificateSeconds = seconds
+    }
     for (index, name) in link.serverNames.enumerated() where !isServerName(name) {
       throw SettingsFault(
         "control_link.server_names[\(index)]", "is neither a DNS name nor an IP address",

@@ -3,5 +3,5 @@
 import Postgres
 
 package enum Schema {
-  package static let migrations = PostgresMigrations([.foundation, .usage, .rollouts])
+  package static let migrations = PostgresMigrations([.foundation, .usage, .rollouts, .identity])
 }

@@ -6,8 +6,6 @@ import GRPCCore
 import Logging
 import StraitControlLink
 import StraitProtocol
-import SwiftASN1
-import X509
 
 struct Enrolment: Sendable {
   let configuration: UplinkConfiguration
@@ -15,8 +13,9 @@ struct Enrolment: Sendable {
   let logger: Logger
 
   /// Asks until there is an answer. While the control plane is away it waits and asks again.
+  /// - Parameter former: who this edge is already, where only its certificate has ended; it is known by its key
   /// - Throws: `UplinkError` when the answer is no, or cannot be used
-  func enrol(token: String) async throws {
+  func enrol(token: String, again former: EdgeIdentity? = nil) async throws {
     let link = ControlLink(
       address: try LinkAddress(configuration.enrolmentAddress), authorityFile: configuration.authorityFile,
       credentials: nil, limits: configuration.limits)
@@ -27,7 +26,7 @@ struct Enrolment: Sendable {
       try Task.checkCancellation()
       do {
         let response = try await ask(request, over: link)
-        return try accept(response, key: key)
+        return try accept(response, key: key, former: former)
       } catch let error as UplinkError {
         throw error
       } catch let error as RPCError where Self.refusals.contains(error.code) {
@@ -59,35 +58,29 @@ struct Enrolment: Sendable {
   }
 
   private func makeRequest(token: String, key: P256.Signing.PrivateKey) throws -> WireEnrolRequest {
-    // The control plane decides on the names; what stands here is for whoever looks at a request.
-    let signing = try CertificateSigningRequest(
-      version: .v1, subject: DistinguishedName { CommonName("strait edge") },
-      privateKey: Certificate.PrivateKey(key), attributes: CertificateSigningRequest.Attributes())
-    var serializer = DER.Serializer()
-    try serializer.serialize(signing)
+    let requestDER = try CertificateRequest.der(for: key)
     return .with {
       $0.joinToken = token
-      $0.certificateRequestDer = Data(serializer.serializedBytes)
+      $0.certificateRequestDer = requestDER
       $0.softwareVersion = configuration.softwareVersion
       $0.baseURL = configuration.baseURL
     }
   }
 
-  private func accept(_ response: WireEnrolResponse, key: P256.Signing.PrivateKey) throws {
+  private func accept(
+    _ response: WireEnrolResponse, key: P256.Signing.PrivateKey, former: EdgeIdentity?
+  ) throws {
     guard let edge = EdgeID(bytes: response.edgeID) else {
       throw UplinkError.unusableEnrolment(reason: "the edge's identifier is not of 16 bytes")
     }
     guard !response.region.isEmpty else { throw UplinkError.unusableEnrolment(reason: "it names no region") }
-    let chain: [Certificate]
-    do {
-      chain = try response.certificateChainDer.map { try Certificate(derEncoded: Array($0)) }
-    } catch {
-      throw UplinkError.unusableEnrolment(reason: "a certificate cannot be read")
+    if let former, former.edge != edge || former.region != response.region {
+      throw UplinkError.unusableEnrolment(
+        reason:
+          "the control plane does not know this edge by its key any more; remove its identity files to make it "
+          + "a new edge, with another join token")
     }
-    guard let leaf = chain.first, leaf.publicKey == Certificate.PrivateKey(key).publicKey else {
-      throw UplinkError.unusableEnrolment(reason: "the certificate is not for this edge's key")
-    }
-    let chainPEM = try chain.map { try $0.serializeAsPEM().pemString }.joined(separator: "\n") + "\n"
+    let chainPEM = try CertificateRequest.chainPEM(response.certificateChainDer, for: key)
     try store.store(edge: edge, region: response.region, chainPEM: chainPEM)
     logger.notice("enrolled", metadata: ["edge": "\(edge)", "region": "\(response.region)"])
   }

@@ -2,6 +2,7 @@
 
 import GRPCCore
 import GRPCNIOTransportHTTP2
+import StraitProtocol
 
 typealias LinkClient = GRPCClient<HTTP2ClientTransport.Posix>
 
@@ -42,9 +43,11 @@ package struct LinkAddress: Equatable, Sendable {
 struct ControlLink: Sendable {
   let address: LinkAddress
   let authorityFile: String
-  /// nil on the way to enrolment.
-  let credentials: EdgeCredentials?
+  /// nil on the way to enrolment. Asked for each connection, because they are renewed.
+  let credentials: (@Sendable () -> EdgeCredentials?)?
   let limits: UplinkLimits
+  /// Told when the control plane says that this edge is out of the fleet.
+  var evicted: @Sendable () -> Void = {}
 
   /// Runs the body with a fresh client, which ends with the body.
   ///
@@ -54,7 +57,12 @@ struct ControlLink: Sendable {
   ) async throws -> Result {
     let transport = try HTTP2ClientTransport.Posix(
       target: address.target, transportSecurity: try security(), config: configuration())
-    return try await withGRPCClient(transport: transport) { client in try await body(client) }
+    do {
+      return try await withGRPCClient(transport: transport) { client in try await body(client) }
+    } catch let error as RPCError where error.isEviction {
+      evicted()
+      throw error
+    }
   }
 
   private func configuration() -> HTTP2ClientTransport.Posix.Config {
@@ -70,7 +78,7 @@ struct ControlLink: Sendable {
 
   private func security() throws -> HTTP2ClientTransport.Posix.TransportSecurity {
     let trust = TLSConfig.TrustRootsSource.certificates([.file(path: authorityFile, format: .pem)])
-    guard let credentials else { return .tls { $0.trustRoots = trust } }
+    guard let credentials = credentials?() else { return .tls { $0.trustRoots = trust } }
     return .mTLS(certificateChain: credentials.certificateChain, privateKey: credentials.privateKey) {
       $0.trustRoots = trust
     }
@@ -78,6 +86,11 @@ struct ControlLink: Sendable {
 }
 
 extension RPCError {
+  fileprivate var isEviction: Bool {
+    code == .permissionDenied
+      && metadata[stringValues: LinkRefusal.metadataKey].contains(LinkRefusal.evicted)
+  }
+
   /// What to log of it. Causes of the transport are named by type only.
   var summary: String {
     guard let cause else { return "\(code): \(message)" }

@@ -30,6 +30,9 @@ final class SnapshotKeeper: Sendable {
     }
   }
 
+  /// Removes what is stored, for an edge that is out of the fleet. Comes after `run` has ended.
+  func remove() throws { try DurableFile.remove(path) }
+
   func keep(_ state: ConfigurationState) {
     pending.withLock { $0 = state }
     changed.raise()

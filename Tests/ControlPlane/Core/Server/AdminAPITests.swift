@@ -137,7 +137,8 @@ struct AdminAPITests {
       return Set(object?.keys.map { $0 } ?? [])
     }
     let upstream = UpstreamRequest(
-      name: "", region: "", url: "", httpVersion: "", credentialStyle: "", credential: "", caPEM: "")
+      name: "", region: "", url: "", httpVersion: "", credentialStyle: "", credential: "", caPEM: "",
+      private: true)
     #expect(try keys(upstream) == UpstreamRequest.keys)
     let offer = OfferRequest(
       model: "", upstream: "", upstreamModel: "", dialect: "", weight: 1, inputPrice: 1, outputPrice: 1,

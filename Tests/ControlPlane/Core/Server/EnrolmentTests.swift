@@ -21,7 +21,7 @@ struct EnrolmentTests {
       let certificate = try Certificate(derEncoded: edge.chainDER[0])
       #expect(certificate.edgeIdentity?.uri == "spiffe://strait/region/eu-west/edge/\(edge.id)")
       #expect(try await edge.ship(running, .of(epoch: 1, first: 1, [.sample()])) == 1)
-      let listed = try await EdgeStore.list(on: running.pool)
+      let listed = try await FleetStore.list(on: running.pool)
       #expect(listed.map(\.id) == [edge.id.description])
       #expect(listed.first?.baseURL == "https://edge.test")
     }
@@ -46,7 +46,7 @@ struct EnrolmentTests {
         return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
       }
       #expect(admitted == 1)
-      #expect(try await EdgeStore.list(on: running.pool).count == 1)
+      #expect(try await FleetStore.list(on: running.pool).count == 1)
     }
   }
 
@@ -145,20 +145,60 @@ struct EnrolmentTests {
     }
   }
 
-  @Test("an evicted edge and one that the database does not know are refused")
-  func evicted() async throws {
+  @Test("an enrolment whose answer was lost gives the same edge to the same token and key, and to no other")
+  func repeated() async throws {
+    try await withControlPlane { running in
+      try await running.applyRegions()
+      let (token, key) = (try await TestEdge.joinToken(running), P256.Signing.PrivateKey())
+      let request = try TestEdge.certificateRequest(for: key)
+      let lost = try await TestEdge.enrol(running, token: token, requestDER: request, key: key)
+      let again = try await TestEdge.enrol(running, token: token, requestDER: request, key: key)
+      #expect(again.id == lost.id)
+      #expect(try await FleetStore.list(on: running.pool).count == 1)
+      #expect(try await again.ship(running, .of(epoch: 1, first: 1, [.sample()])) == 1)
+      let error = await #expect(throws: RPCError.self) { try await TestEdge.enrol(running, token: token) }
+      #expect(error?.message.contains("used already") == true)
+      // Not for ever: a used token is worth nothing once its time is over.
+      try await running.pool.query("UPDATE join_tokens SET expires_at = now() - interval '1 second'")
+      let late = await #expect(throws: RPCError.self) {
+        try await TestEdge.enrol(running, token: token, requestDER: request, key: key)
+      }
+      #expect(late?.message.contains("expired") == true)
+    }
+  }
+
+  @Test("an edge that comes back with its key and a new token of its region is the same edge")
+  func readmitted() async throws {
+    try await withControlPlane { running in
+      try await running.applyRegions()
+      let (first, key) = (try await TestEdge.joinToken(running), P256.Signing.PrivateKey())
+      let request = try TestEdge.certificateRequest(for: key)
+      let edge = try await TestEdge.enrol(running, token: first, requestDER: request, key: key)
+      let elsewhere = try await TestEdge.joinToken(running, region: "us-east")
+      let error = await #expect(throws: RPCError.self) {
+        try await TestEdge.enrol(running, token: elsewhere, requestDER: request, key: key)
+      }
+      #expect(error?.message.contains("edge of eu-west, and the join token is for us-east") == true)
+      let second = try await TestEdge.joinToken(running)
+      let back = try await TestEdge.enrol(running, token: second, requestDER: request, key: key)
+      #expect(back.id == edge.id)
+      #expect(try await FleetStore.list(on: running.pool).count == 1)
+    }
+  }
+
+  @Test("an edge that the database does not know is refused, and is not told that it was evicted")
+  func unknown() async throws {
     try await withControlPlane { running in
       try await running.applyRegions()
       let edge = try await TestEdge.enrolled(running)
-      try await running.pool.query("UPDATE edges SET evicted_at = now() WHERE id = $1", edge.id)
-      let refusedShip = await #expect(throws: RPCError.self) {
+      try await running.pool.query("DELETE FROM edge_keys")
+      try await running.pool.query("DELETE FROM join_tokens")
+      try await running.pool.query("DELETE FROM edges WHERE id = $1", edge.id)
+      let refused = await #expect(throws: RPCError.self) {
         try await edge.ship(running, .of(epoch: 1, first: 1, [.sample()]))
       }
-      #expect(refusedShip?.code == .permissionDenied)
-      let refusedFollow = await #expect(throws: RPCError.self) {
-        try await edge.follow(running) { _, _ in true }
-      }
-      #expect(refusedFollow?.code == .permissionDenied)
+      #expect(refused?.code == .permissionDenied)
+      #expect(refused?.isEviction == false)
     }
   }
 

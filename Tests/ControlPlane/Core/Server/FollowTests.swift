@@ -143,6 +143,44 @@ struct FollowTests {
     }
   }
 
+  @Test(
+    "the fleet view shows how long an edge has been behind, its last word, and the certificate it speaks with"
+  )
+  func lag() async throws {
+    try await withControlPlane { running in
+      _ = try await running.applyFleet()
+      let edge = try await TestEdge.enrolled(running)
+      @Sendable func seen() async throws -> EdgeSummary {
+        try #require(try await FleetStore.list(on: running.pool).first)
+      }
+      #expect(try await seen().silentSeconds == nil)
+      let ends = Moment(rfc3339: "2031-02-03T04:05:06Z")
+      let report = WireEdgeReport.with { $0.certificateExpiresAt = ends?.microseconds ?? 0 }
+      _ = try await edge.follow(running, reporting: report) { _, _ in
+        try await eventually {
+          let now = try await seen()
+          return now.certificateExpiresAt == "2031-02-03T04:05:06Z" && now.version == now.newestVersion
+        }
+        return true
+      }
+      let inStep = try await seen()
+      #expect(inStep.lagSeconds == 0 && inStep.version == inStep.newestVersion)
+      #expect(inStep.silentSeconds != nil)
+      _ = try await running.makeKey()
+      _ = try await running.makeKey()
+      // The first of the two that it lacks was made 90 seconds ago, and its last word came 60 seconds ago.
+      try await running.pool.query(
+        """
+        UPDATE configuration_versions SET made_at = now() - interval '90 seconds'
+        WHERE version = (SELECT version - 1 FROM configuration_state)
+        """)
+      try await running.pool.query("UPDATE edges SET last_seen_at = now() - interval '60 seconds'")
+      let behind = try await seen()
+      #expect((90...120).contains(behind.lagSeconds))
+      #expect((60...90).contains(behind.silentSeconds ?? 0))
+    }
+  }
+
   @Test("the fleet view shows who follows and what they run, and that they left")
   func fleetView() async throws {
     try await withControlPlane { running in
@@ -155,11 +193,11 @@ struct FollowTests {
           _ = try await running.makeKey()
           return false
         }
-        let listed = try await EdgeStore.list(on: running.pool)
+        let listed = try await FleetStore.list(on: running.pool)
         #expect(listed.first?.connected == true)
         return true
       }
-      try await eventually { try await EdgeStore.list(on: running.pool).first?.connected == false }
+      try await eventually { try await FleetStore.list(on: running.pool).first?.connected == false }
     }
   }
 }

@@ -25,21 +25,26 @@ final class RunningControlPlane: Sendable {
   var pool: PostgresPool { controlPlane.pool }
 
   /// - Parameter sharing: another one whose database and data folder this one uses too
-  static func start(sharing other: RunningControlPlane? = nil) async throws -> RunningControlPlane {
+  static func start(
+    sharing other: RunningControlPlane? = nil, edgeCertificateSeconds: Int? = nil
+  ) async throws -> RunningControlPlane {
     let url: String
     if let other { url = other.databaseURL } else { url = try await PostgresCluster.freshDatabase() }
     return try await RunningControlPlane(
       databaseURL: url, dataDirectory: other?.dataDirectory ?? temporaryFolder(),
-      log: other?.log ?? CapturedLog())
+      log: other?.log ?? CapturedLog(), edgeCertificateSeconds: edgeCertificateSeconds)
   }
 
-  init(databaseURL: String, dataDirectory: String, log: CapturedLog) async throws {
+  init(
+    databaseURL: String, dataDirectory: String, log: CapturedLog, edgeCertificateSeconds: Int? = nil
+  ) async throws {
     self.databaseURL = databaseURL
     self.dataDirectory = dataDirectory
     self.log = log
     let logger = log.logger()
     adminAuthority = try CertificateAuthority.make(now: .now)
-    let settings = try Self.settings(databaseURL, dataDirectory, adminAuthority)
+    var settings = try Self.settings(databaseURL, dataDirectory, adminAuthority)
+    if let edgeCertificateSeconds { settings.controlLink.edgeCertificateSeconds = edgeCertificateSeconds }
     controlPlane = try await ControlPlane.prepare(settings, logger: logger)
     let (bound, listening) = AsyncThrowingStream.makeStream(of: BoundPort.self)
     let services = try controlPlane.services { which, port in
@@ -114,9 +119,11 @@ final class RunningControlPlane: Sendable {
 
 /// Runs `body` with a control plane that is stopped afterwards, whatever happened.
 func withControlPlane<Value: Sendable>(
-  sharing other: RunningControlPlane? = nil, _ body: (RunningControlPlane) async throws -> Value
+  sharing other: RunningControlPlane? = nil, edgeCertificateSeconds: Int? = nil,
+  _ body: (RunningControlPlane) async throws -> Value
 ) async throws -> Value {
-  let running = try await RunningControlPlane.start(sharing: other)
+  let running = try await RunningControlPlane.start(
+    sharing: other, edgeCertificateSeconds: edgeCertificateSeconds)
   do {
     let value = try await body(running)
     try await running.stop()

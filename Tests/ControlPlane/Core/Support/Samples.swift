@@ -53,10 +53,12 @@ enum Sample {
     RegionDocument(name: "eu-west", title: "EU West", jurisdiction: "EEA", country: "IE"),
   ]
 
-  static func upstream(_ name: String = "mill", credential: String? = nil) -> UpstreamRequest {
+  static func upstream(
+    _ name: String = "mill", credential: String? = nil, isPrivate: Bool? = nil
+  ) -> UpstreamRequest {
     UpstreamRequest(
       name: name, region: "eu-west", url: "http://127.0.0.1:9", httpVersion: nil, credentialStyle: nil,
-      credential: credential, caPEM: nil)
+      credential: credential, caPEM: nil, private: isPrivate)
   }
 
   /// 1.25 USD per million input tokens, 10 USD per million output tokens.

@@ -32,9 +32,10 @@ struct TestEdge: Sendable {
   static func joinToken(
     _ running: RunningControlPlane, region: String = "eu-west", validSeconds: Int? = nil
   ) async throws -> String {
-    let edges = AdminServices(pool: running.pool, installation: running.controlPlane.installation).edges
+    let identities = AdminServices(pool: running.pool, installation: running.controlPlane.installation)
+      .identities
     let request = JoinTokenRequest(region: region, validSeconds: validSeconds)
-    return try await edges.makeJoinToken(request, by: .system).token
+    return try await identities.makeJoinToken(request, by: .system).token
   }
 
   /// Enrols over the wire.
@@ -79,6 +80,23 @@ struct TestEdge: Sendable {
     }
   }
 
+  /// The same edge with its next certificate.
+  func renewed(
+    _ running: RunningControlPlane, with key: P256.Signing.PrivateKey = P256.Signing.PrivateKey()
+  ) async throws -> TestEdge {
+    let request = try Self.certificateRequest(for: key)
+    return try await withLink(port: running.ports.link, security: security) { client in
+      let response = try await WireIdentity.Client(wrapping: client).renew(
+        .with {
+          $0.certificateRequestDer = Data(request)
+          $0.softwareVersion = "0.0.2-test"
+        })
+      return TestEdge(
+        id: id, region: region, chainDER: response.certificateChainDer.map { Array($0) },
+        keyDER: Array(key.derRepresentation), authorityDER: Array(response.authorityDer))
+    }
+  }
+
   func ship(_ running: RunningControlPlane, _ batch: WireUsageBatch) async throws -> UInt64 {
     try await withLink(port: running.ports.link, security: security) { client in
       try await WireUsage.Client(wrapping: client).ship(batch).sequence
@@ -88,7 +106,7 @@ struct TestEdge: Sendable {
   /// Follows the configuration and hands every state that results to `body`, until it says that it has seen enough.
   func follow(
     _ running: RunningControlPlane, holding state: ConfigurationState = ConfigurationState(),
-    level: ContractLevel = .current,
+    level: ContractLevel = .current, reporting report: WireEdgeReport? = nil,
     until body: @escaping @Sendable (ConfigurationState, [WireConfigurationUpdate]) async throws -> Bool
   ) async throws -> ConfigurationState {
     let (statuses, outgoing) = AsyncStream.makeStream(of: WireConfigurationStatus.self)
@@ -101,6 +119,7 @@ struct TestEdge: Sendable {
           hello.contract = level.rawValue
         }
       })
+    if let report { outgoing.yield(.with { $0.report = report }) }
     return try await withLink(port: running.ports.link, security: security) { client in
       try await WireConfiguration.Client(wrapping: client).follow { writer in
         for await status in statuses { try await writer.write(status) }

@@ -1,0 +1,45 @@
+// What edges of one region get of an update: everything but the private upstreams of other regions, and their offers.
+
+import Foundation
+import StraitProtocol
+
+package struct PrivateUpstreams: Sendable, Equatable {
+  /// The region of each, by the upstream's id as it travels.
+  private let regions: [Data: String]
+
+  package init(_ upstreams: [(id: UpstreamID, region: String)] = []) {
+    regions = Dictionary(upstreams.map { (Data($0.id.bytes), $0.region) }) { first, _ in first }
+  }
+
+  /// A part of an update as edges of the region get it. In a delta what they must not have counts as removed: removing
+  /// what is not there changes nothing.
+  package func part(
+    _ part: WireConfigurationUpdate, asSeenFrom region: String
+  ) -> WireConfigurationUpdate {
+    if regions.isEmpty || part.upserts.allSatisfy({ !isForeign($0, to: region) }) { return part }
+    var seen = part
+    seen.upserts.removeAll { isForeign($0, to: region) }
+    if part.fromVersion > 0 {
+      seen.removals += part.upserts.filter { isForeign($0, to: region) }.compactMap(Self.removal)
+    }
+    return seen
+  }
+
+  private func isForeign(_ resource: WireResource, to region: String) -> Bool {
+    let home: String? =
+      switch resource.kind {
+      case .upstream(let upstream): regions[upstream.id]
+      case .offer(let offer): regions[offer.upstreamID]
+      default: nil
+      }
+    return home.map { $0 != region } ?? false
+  }
+
+  private static func removal(of resource: WireResource) -> WireResourceReference? {
+    switch resource.kind {
+    case .upstream(let upstream): .with { $0.upstream = upstream.id }
+    case .offer(let offer): .with { $0.offer = offer.id }
+    default: nil
+    }
+  }
+}
