@@ -6,7 +6,7 @@ import secrets
 
 import pytest
 from devfleet.edges import Edge
-from devfleet.ports import Ports
+from devfleet.ports import Ports, free_port
 from devfleet.processes import wait_until
 from replica import replica
 from scripted import scripts
@@ -155,3 +155,32 @@ def test_a_private_upstream_exists_in_its_own_region_alone(world, tmp_path):
             "the later offer is known everywhere",
         )
         assert (name in models) == (region == "eu-west")
+
+
+def test_an_edge_with_nothing_gets_the_configuration_from_another_of_its_region(world, tmp_path, scripted):
+    """Both enrolled while the control plane was there; then it is gone, and so is what one of them had on disk."""
+    control_plane = world.fleet.control_plane
+    peer_address = f"127.0.0.1:{free_port()}"
+    giver = edge_of(world, control_plane, tmp_path / "giver", peer_listen=peer_address)
+    taker = edge_of(world, control_plane, tmp_path / "taker", peers=[peer_address])
+    try:
+        for edge in (giver, taker):
+            edge.start()
+            wait_until(lambda edge=edge: serves(world, edge), "it serves", children=[edge.child])
+        taker.child.stop()
+        (taker.data / "configuration.snapshot").unlink()
+        control_plane.child.stop()
+        taker.launch()
+        wait_until(lambda: serves(world, taker), "it serves what the other one had", children=[taker.child])
+        assert "taking the configuration of another edge" in taker.log.read_text()
+        with world.http() as client:
+            answer = client.post(f"{taker.base_url}/chat/completions", json=chat_request())
+        assert answer.status_code == 200
+        control_plane.start()
+        assert world.record(answer.headers["x-request-id"])["status"] == 200
+    finally:
+        for edge in (giver, taker):
+            if edge.child:
+                edge.child.stop()
+        if not control_plane.child.running:
+            control_plane.start()

@@ -12,6 +12,10 @@ struct EdgeFile {
   let controlPlaneAddress: String
   let enrolmentAddress: String
   let authorityFile: String
+  /// Where edges of the same region may ask for this edge's configuration while the control plane is away.
+  let peerListen: String?
+  /// Edges of the same region that may be asked.
+  let peers: [String]
   let workers: Int
   let drainSeconds: Int
   let limits: RelayLimits
@@ -26,7 +30,7 @@ struct EdgeFile {
       known: [
         "listen", "admin_listen", "base_url", "data_directory", "tls", "control_plane", "workers",
         "drain_seconds",
-        "limits", "access_log",
+        "limits", "access_log", "peer_listen", "peers",
       ])
     listen = try Self.address(top, "listen")
     adminListen = try Self.address(top, "admin_listen")
@@ -40,6 +44,8 @@ struct EdgeFile {
     enrolmentAddress = try Self.hostAndPort(control, "enrolment_address")
     authorityFile = try control.text(
       "authority_file", hint: "give the path of the control plane's CA in PEM form")
+    peerListen = try Self.peerListen(top)
+    peers = try Self.peers(top)
     workers = try top.optionalNumber("workers", in: 1...256) ?? cores
     drainSeconds = try top.optionalNumber("drain_seconds", in: 0...3600) ?? 30
     limits = try Self.limits(top)
@@ -61,13 +67,32 @@ struct EdgeFile {
     return address
   }
 
+  private static func peerListen(_ top: SettingsReader) throws -> String? {
+    guard top.optionalSubtree("peer_listen") != nil else { return nil }
+    _ = try address(top, "peer_listen")
+    return try top.optionalText("peer_listen", hint: "write an IP address and a port")
+  }
+
+  private static func peers(_ top: SettingsReader) throws -> [String] {
+    guard top.optionalSubtree("peers") != nil else { return [] }
+    let peers = try top.texts("peers", hint: "list the peer_listen addresses of edges of the same region")
+    for (index, peer) in peers.enumerated() { try checkHostAndPort(peer, "peers[\(index)]") }
+    return peers
+  }
+
   private static func hostAndPort(_ reader: SettingsReader, _ key: String) throws -> String {
-    let hint = "write a name or an IP address and a port, such as control.example.com:7443"
-    let text = try reader.text(key, hint: hint)
+    let text = try reader.text(key, hint: hostAndPortHint)
+    try checkHostAndPort(text, reader.place(key))
+    return text
+  }
+
+  private static let hostAndPortHint =
+    "write a name or an IP address and a port, such as control.example.com:7443"
+
+  private static func checkHostAndPort(_ text: String, _ place: String) throws {
     guard let colon = text.lastIndex(of: ":"), colon > text.startIndex,
       let port = UInt16(text[text.index(after: colon)...]), port > 0
-    else { throw SettingsFault(reader.place(key), "is not a host and a port", hint: hint) }
-    return text
+    else { throw SettingsFault(place, "is not a host and a port", hint: hostAndPortHint) }
   }
 
   private static func url(_ top: SettingsReader) throws -> String {

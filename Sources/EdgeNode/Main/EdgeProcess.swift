@@ -85,10 +85,13 @@ final class EdgeProcess: Sendable {
   }
 
   private var uplinkConfiguration: UplinkConfiguration {
-    UplinkConfiguration(
+    var configuration = UplinkConfiguration(
       dataDirectory: file.dataDirectory, controlPlaneAddress: file.controlPlaneAddress,
       enrolmentAddress: file.enrolmentAddress, authorityFile: file.authorityFile, joinToken: joinToken,
       baseURL: file.baseURL, softwareVersion: SoftwareVersion.current)
+    configuration.peerListen = file.peerListen
+    configuration.peers = file.peers
+    return configuration
   }
 
   private func settings(_ identity: EdgeIdentity) -> EdgeSettings {

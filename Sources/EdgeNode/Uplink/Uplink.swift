@@ -99,13 +99,18 @@ package final class Uplink: Sendable {
     let renewal = CertificateRenewal(
       link: link, configuration: configuration, store: store, logger: logger, identity: { self.identity },
       adopt: { try self.reloadIdentity() })
+    let peering = try makePeering(over: link)
     let follower = ConfigurationFollower(
       link: link, configuration: configuration, state: lastGood, keeper: keeper, logger: logger,
+      peers: peering?.configurations,
       report: { self.report() }, apply: apply)
     await withTaskGroup { group in
       group.addTask { await follower.run() }
       group.addTask { await self.keeper.run(credentials) }
       group.addTask { await renewal.run() }
+      if let server = peering?.server({ follower.configurationForPeers }) {
+        group.addTask { await server.run() }
+      }
       group.addTask { [configuration, spool, logger] in
         var shipper = UsageShipper(link: link, limits: configuration.limits, spool: spool, logger: logger)
         await shipper.run()
@@ -119,6 +124,12 @@ package final class Uplink: Sendable {
       try keeper.remove()
       throw UplinkError.evicted(folder: configuration.dataDirectory)
     }
+  }
+
+  /// What this edge and the others of its region are to each other; nil where its file says nothing of them.
+  private func makePeering(over link: ControlLink) throws -> Peering? {
+    guard let identity, configuration.peerListen != nil || !configuration.peers.isEmpty else { return nil }
+    return try Peering(configuration: configuration, region: identity.region, link: link, logger: logger)
   }
 
   /// Remembered before anything else: whatever happens next, a restart does not serve.

@@ -14,6 +14,10 @@ package struct UplinkConfiguration: Sendable {
   /// Where clients reach this edge.
   package var baseURL: String
   package var softwareVersion: String
+  /// `address:port` at which edges of the same region may ask for this edge's configuration; nil for nowhere.
+  package var peerListen: String?
+  /// `host:port` of edges of the same region that may be asked.
+  package var peers: [String] = []
   package var limits = UplinkLimits()
 
   package init(
@@ -46,6 +50,10 @@ package struct UplinkLimits: Sendable {
   package var keepaliveTimeoutSeconds = 5
   package var enrolSeconds: Double = 15
   package var shipSeconds: Double = 30
+  /// A whole snapshot from another edge.
+  package var peerFetchSeconds: Double = 30
+  /// Before another attempt to listen for other edges.
+  package var peerRetrySeconds: Double = 5
   package var reportSeconds: Double = 5
   /// A batch with fewer records is a short one.
   package var fullBatchRecords = 500

@@ -14,19 +14,22 @@ final class ConfigurationFollower: Sendable {
   private let apply: @Sendable (ConfigurationState) throws -> Void
   private let report: @Sendable () -> WireEdgeReport
   private let keeper: SnapshotKeeper
+  private let peers: PeerConfigurations?
+  private let isLinked = Mutex(false)
   private let receiver: Mutex<ConfigurationReceiver>
   /// Set when what is here does not fit what comes: the next hello says that there is nothing.
   private let wantsSnapshot = Mutex(false)
 
   init(
     link: ControlLink, configuration: UplinkConfiguration, state: ConfigurationState, keeper: SnapshotKeeper,
-    logger: Logger, report: @escaping @Sendable () -> WireEdgeReport,
+    logger: Logger, peers: PeerConfigurations? = nil, report: @escaping @Sendable () -> WireEdgeReport,
     apply: @escaping @Sendable (ConfigurationState) throws -> Void
   ) {
     self.link = link
     self.configuration = configuration
     self.keeper = keeper
     self.logger = logger
+    self.peers = peers
     self.report = report
     self.apply = apply
     receiver = Mutex(ConfigurationReceiver(state: state, limits: configuration.limits))
@@ -46,6 +49,8 @@ final class ConfigurationFollower: Sendable {
         logger.warning(
           "no configuration stream; serving on what is here", metadata: ["reason": "\(linkFailure(error))"])
       }
+      isLinked.withLock { $0 = false }
+      await askPeers()
       let wasSteady = monotonicSeconds() - start > configuration.limits.steadySeconds
       if session.hasProgressed || (session.isConnected && wasSteady) { backoff.reset() }
       await backoff.pause()
@@ -65,6 +70,7 @@ final class ConfigurationFollower: Sendable {
         group.addTask {
           try await WireConfiguration.Client(wrapping: client).follow(options: chosen) { writer in
             session.connected()
+            self.isLinked.withLock { $0 = true }
             try await writer.write(hello)
             for await status in session.statuses { try await writer.write(status) }
           } onResponse: { response in
@@ -134,6 +140,40 @@ final class ConfigurationFollower: Sendable {
           $0.reason = reason
         }
       })
+  }
+
+  // MARK: Without the control plane
+
+  /// What the edge runs on, for another edge that has nothing; nil while the control plane is heard, or where there is
+  /// nothing here either.
+  var configurationForPeers: ConfigurationState? {
+    if isLinked.withLock({ $0 }) { return nil }
+    let state = receiver.withLock { $0.state }
+    return state.version > 0 ? state : nil
+  }
+
+  /// An edge with nothing takes what another edge of its region runs on. Comes between two attempts to follow, so that
+  /// nothing else changes the configuration meanwhile.
+  private func askPeers() async {
+    guard let peers, receiver.withLock({ $0.state.version == 0 }), !Task.isCancelled,
+      let parts = await peers.fetch()
+    else { return }
+    let reception = receiver.withLock { receiver in
+      receiver.forget()
+      return parts.reduce(ConfigurationReceiver.Reception.wait) { _, part in receiver.receive(part) }
+    }
+    guard case .apply(let next) = reception else {
+      return logger.error(
+        "another edge's configuration cannot be used", metadata: ["why": "\(reception.summary)"])
+    }
+    do {
+      try apply(next)
+    } catch {
+      return logger.error(
+        "another edge's configuration is not taken into force", metadata: ["reason": "\(error)"])
+    }
+    receiver.withLock { $0.commit(next) }
+    keeper.keep(next)
   }
 
   // MARK: Beside the stream

@@ -13,6 +13,15 @@ package struct ConfigurationReceiver: Sendable {
     case refuse(version: UInt64, reason: String)
     /// It does not go on from what is here: ask for a whole snapshot.
     case startOver(reason: String)
+
+    /// For a log line; says nothing of what is in a configuration.
+    var summary: String {
+      switch self {
+      case .wait: "it is not complete"
+      case .apply(let state): "version \(state.version)"
+      case .refuse(_, let reason), .startOver(let reason): reason
+      }
+    }
   }
 
   /// The update whose parts are coming.

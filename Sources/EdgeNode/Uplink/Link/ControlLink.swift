@@ -46,6 +46,8 @@ struct ControlLink: Sendable {
   /// nil on the way to enrolment. Asked for each connection, because they are renewed.
   let credentials: (@Sendable () -> EdgeCredentials?)?
   let limits: UplinkLimits
+  /// Set where the other side is an edge, which must be of the same region.
+  var peer: PeerTrust?
   /// Told when the control plane says that this edge is out of the fleet.
   var evicted: @Sendable () -> Void = {}
 
@@ -79,8 +81,12 @@ struct ControlLink: Sendable {
   private func security() throws -> HTTP2ClientTransport.Posix.TransportSecurity {
     let trust = TLSConfig.TrustRootsSource.certificates([.file(path: authorityFile, format: .pem)])
     guard let credentials = credentials?() else { return .tls { $0.trustRoots = trust } }
+    let verification = try peer?.verification()
     return .mTLS(certificateChain: credentials.certificateChain, privateKey: credentials.privateKey) {
       $0.trustRoots = trust
+      guard let verification else { return }
+      $0.serverCertificateVerification = .noHostnameVerification
+      $0.customVerificationCallback = verification
     }
   }
 }
