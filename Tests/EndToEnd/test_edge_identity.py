@@ -184,3 +184,15 @@ def test_an_edge_with_nothing_gets_the_configuration_from_another_of_its_region(
                 edge.child.stop()
         if not control_plane.child.running:
             control_plane.start()
+
+
+def test_the_fleet_view_is_a_table_for_people_and_a_document_for_programs(world):
+    control_plane = world.fleet.control_plane
+    rows = control_plane.operator("edge", "list")
+    assert {row["region"] for row in rows} >= set(world.fleet.edges)
+    for row in rows:
+        assert {"version", "newest_version", "lag_seconds", "spooled_records", "certificate_expires_at"} <= set(row)
+    table = control_plane.run_operator("edge", "list").stdout
+    for heading in ("CONFIGURATION", "SPOOLED", "LAST WORD", "CERTIFICATE ENDS"):
+        assert heading in table
+    assert " ago" in table

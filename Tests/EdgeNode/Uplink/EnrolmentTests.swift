@@ -74,6 +74,27 @@ struct EnrolmentTests {
     }
   }
 
+  @Test("is not asked for from another edge that poses as the control plane")
+  func impostor() async throws {
+    let (plane, impostor) = (try FakeControlPlane(), try FakeControlPlane())
+    let pose = EdgeName(edge: .none, region: "eu-west")
+    try await impostor.serve(as: pose) { _, poses in
+      try await plane.serve { link, enrolment in
+        let edge = try EdgeUnderTest(
+          impostor, link: link, enrolment: poses, folder: try ScratchFolder())
+        defer { edge.spool.close() }
+        let attempt = Task { try await edge.uplink.ensureIdentity() }
+        // Control: with the names of this machine in its certificate an edge gets through while the other one tries.
+        let right = try EdgeUnderTest(plane, link: link, enrolment: enrolment, folder: try ScratchFolder())
+        defer { right.spool.close() }
+        _ = try await right.uplink.ensureIdentity()
+        attempt.cancel()
+        await #expect(throws: (any Error).self) { try await attempt.value }
+        #expect(edge.uplink.identity == nil)
+      }
+    }
+  }
+
   @Test("cannot be had without a token, and the error says so")
   func noToken() async throws {
     let edge = try EdgeUnderTest(

@@ -103,12 +103,13 @@ final class FakeControlPlane: Sendable {
   /// - Parameters:
   ///   - port: of the control link; 0 for any
   ///   - enrolmentPort: 0 for any
+  ///   - pose: what its certificate names in place of this machine
   func serve<Result: Sendable>(
-    port: Int = 0, enrolmentPort: Int = 0,
+    port: Int = 0, enrolmentPort: Int = 0, as pose: EdgeName? = nil,
     _ body: @Sendable (_ link: Int, _ enrolment: Int) async throws -> Result
   ) async throws -> Result {
     let link = try transport(port: port, mutual: true)
-    let enrolment = try transport(port: enrolmentPort, mutual: false)
+    let enrolment = try transport(port: enrolmentPort, mutual: false, as: pose)
     let linkServer = GRPCServer(
       transport: link,
       services: [
@@ -146,9 +147,12 @@ final class FakeControlPlane: Sendable {
     }
   }
 
-  private func transport(port: Int, mutual: Bool) throws -> HTTP2ServerTransport.Posix {
+  private func transport(port: Int, mutual: Bool, as pose: EdgeName? = nil) throws
+    -> HTTP2ServerTransport.Posix
+  {
     let key = P256.Signing.PrivateKey()
-    let certificate = try authority.issue(to: Certificate.PrivateKey(key).publicKey, isServer: true)
+    let certificate = try authority.issue(
+      to: Certificate.PrivateKey(key).publicKey, isServer: pose == nil, name: pose)
     let chain: [TLSConfig.CertificateSource] = [.bytes(try certificate.der, format: .der)]
     let privateKey = TLSConfig.PrivateKeySource.bytes(Array(key.pemRepresentation.utf8), format: .pem)
     let trust = TLSConfig.TrustRootsSource.certificates([.bytes(try authority.certificate.der, format: .der)])

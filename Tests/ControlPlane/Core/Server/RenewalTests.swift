@@ -73,6 +73,19 @@ struct RenewalTests {
     }
   }
 
+  @Test("certificates of edges and of the control link count for clocks that are an hour behind")
+  func clocks() throws {
+    let authority = try CertificateAuthority.make(now: .now)
+    let identity = EdgeIdentity(edge: .none, region: try ResourceName("eu-west", of: "region"))
+    let request = try EdgeCertificateRequest(der: TestEdge.certificateRequest(for: P256.Signing.PrivateKey()))
+    let edge = try authority.issue(for: identity, request: request, now: .now).certificate
+    let server = try authority.issueServer(names: ["localhost"], now: .now)
+    for certificate in [authority.certificate, edge, try Certificate(derEncoded: server.chainDER[0])] {
+      #expect(certificate.notValidBefore < Date(timeIntervalSinceNow: -3600))
+      #expect(certificate.notValidAfter > Date(timeIntervalSinceNow: 3600))
+    }
+  }
+
   @Test("the time for it is two thirds into what the certificate was given, whatever the clocks allow for")
   func time() {
     // Given at 10,000 for 30,000 seconds, and valid from 2 hours before: 10,000 + 20,000.
