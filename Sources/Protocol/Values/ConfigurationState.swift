@@ -58,6 +58,8 @@ package enum ConfigurationFault: Error, Equatable, CustomStringConvertible {
   case malformed(String)
   case duplicate(String)
   case dangling(String)
+  case unknown(String)
+  case doubtful(String)
 
   package var description: String {
     switch self {
@@ -68,7 +70,8 @@ package enum ConfigurationFault: Error, Equatable, CustomStringConvertible {
       "version \(offered) is older than version \(have), which is here"
     case .malformed(let what): "the update has \(what)"
     case .duplicate(let what): "the update names \(what) twice"
-    case .dangling(let what): what
+    case .dangling(let what), .doubtful(let what): what
+    case .unknown(let what): "the update has a \(what) that this edge does not know"
     }
   }
 }

@@ -38,13 +38,13 @@ struct ConfigurationReceiverTests {
     var receiver = ConfigurationReceiver(state: ConfigurationState(), limits: UplinkLimits())
     var first = Updates.snapshot(version: 1)
     first.last = false
-    #expect(receiver.receive(first) == .wait)
-    guard case .startOver = receiver.receive(Updates.snapshot(version: 2)) else {
+    #expect(receiver.receive(first, now: 0) == .wait)
+    guard case .startOver = receiver.receive(Updates.snapshot(version: 2), now: 0) else {
       Issue.record("mixed parts were taken")
       return
     }
     // Control: what was half there is forgotten, and a whole one is taken.
-    guard case .apply(let state) = receiver.receive(Updates.snapshot(version: 2)) else {
+    guard case .apply(let state) = receiver.receive(Updates.snapshot(version: 2), now: 0) else {
       Issue.record("a whole snapshot was not taken")
       return
     }
@@ -56,7 +56,7 @@ struct ConfigurationReceiverTests {
     var limits = UplinkLimits()
     limits.updateResources = 4
     var receiver = ConfigurationReceiver(state: ConfigurationState(), limits: limits)
-    guard case .startOver = receiver.receive(Updates.snapshot(version: 1)) else {
+    guard case .startOver = receiver.receive(Updates.snapshot(version: 1), now: 0) else {
       Issue.record("five resources were taken where four are the limit")
       return
     }

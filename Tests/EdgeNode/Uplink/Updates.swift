@@ -53,6 +53,7 @@ enum Updates {
         $0.name = "provider"
         $0.region = "eu-west"
         $0.origin = "http://127.0.0.1:9"
+        $0.protocol = .http1
         $0.credentialStyle = .bearer
         $0.credential = Data(credential.utf8)
       }
@@ -65,6 +66,7 @@ enum Updates {
         $0.id = identifier(number)
         $0.upstreamID = identifier(upstream)
         $0.model = "a-model"
+        $0.dialect = .openai
       }
     }
   }

@@ -105,7 +105,8 @@ final class ConfigurationFollower: Sendable {
   // MARK: Updates
 
   private func receive(_ part: WireConfigurationUpdate, _ session: FollowSession) throws {
-    switch receiver.withLock({ $0.receive(part) }) {
+    let now = Int64(Date().timeIntervalSince1970 * 1e6)
+    switch receiver.withLock({ $0.receive(part, now: now) }) {
     case .wait: break
     case .apply(let next): use(next, session)
     case .refuse(let version, let reason): refuse(version, reason, session)

@@ -44,11 +44,12 @@ package struct ConfigurationReceiver: Sendable {
     }
 
     /// What is wrong already need not be read on, but its other parts are still to come.
-    mutating func take(_ part: WireConfigurationUpdate) {
+    mutating func take(_ part: WireConfigurationUpdate, _ review: ConfigurationReview) {
       parts += 1
       guard case .success(var edit) = edit else { return }
       self.edit = .failure(.incomplete)
       self.edit = Result { () throws(ConfigurationFault) in
+        try review.check(part)
         try edit.take(part)
         return edit
       }
@@ -60,15 +61,20 @@ package struct ConfigurationReceiver: Sendable {
   package private(set) var state: ConfigurationState
   private let partsLimit: Int
   private let resourcesLimit: Int
+  private let review: ConfigurationReview
   private var incoming: Incoming?
 
-  package init(state: ConfigurationState, limits: UplinkLimits) {
+  package init(
+    state: ConfigurationState, limits: UplinkLimits, review: ConfigurationReview = ConfigurationReview()
+  ) {
+    self.review = review
     self.state = state
     partsLimit = limits.updateParts
     resourcesLimit = limits.updateResources
   }
 
-  package mutating func receive(_ part: WireConfigurationUpdate) -> Reception {
+  /// - Parameter now: microseconds since 1970
+  package mutating func receive(_ part: WireConfigurationUpdate, now: Int64) -> Reception {
     var update = incoming ?? Incoming(part, of: state)
     incoming = nil
     guard update.includes(part) else {
@@ -76,7 +82,7 @@ package struct ConfigurationReceiver: Sendable {
     }
     if case .failure(.gap) = update.edit { return doesNotFit(part) }
     if case .failure(.otherLineage) = update.edit { return doesNotFit(part) }
-    update.take(part)
+    update.take(part, review)
     guard update.parts <= partsLimit, update.size <= resourcesLimit else {
       return .startOver(reason: "version \(part.version) is larger than an edge takes")
     }
@@ -85,7 +91,9 @@ package struct ConfigurationReceiver: Sendable {
       return .wait
     }
     do throws(ConfigurationFault) {
-      return .apply(try update.edit.get().finished())
+      let next = try update.edit.get().finished()
+      try review.check(next, after: state, now: now)
+      return .apply(next)
     } catch {
       return .refuse(version: part.version, reason: "\(error)")
     }

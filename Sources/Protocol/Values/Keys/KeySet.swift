@@ -39,6 +39,11 @@ package struct KeySet: Sendable {
     }
   }
 
+  /// Whether the keys of a shard are the very same; where not, they may still be equal.
+  package func sharesShard(_ shard: Int, with other: KeySet) -> Bool {
+    shards[shard] === other.shards[shard]
+  }
+
   package func count(inShard shard: Int) -> Int { shards[shard].count }
 
   /// For a look-up table without reference counting. The views hold as long as this set or a copy of it lives.
