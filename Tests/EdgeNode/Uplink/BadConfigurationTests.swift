@@ -171,7 +171,7 @@ private let bad: [Bad] = [
   .offer("that is another's double", "two offers of a-model") { $0.model = "a-model" },
   // References to nothing.
   Bad("a key of no team", "a key names a team that does not exist") {
-    $0.upserts.append(Updates.key(9, team: 77))
+    $0.upserts.append(Updates.key(9, team: 200))
   },
   .offer("of no upstream", "names an upstream that does not exist") {
     $0.upstreamID = Updates.identifier(77)
