@@ -168,6 +168,8 @@ package struct ConfigurationReview: Sendable {
   ) throws(ConfigurationFault) {
     guard !standing.isEmpty else { return }
     let gone = standing.keys.reduce(0) { $0 + (next[$1] == nil ? 1 : 0) }
+    // Nothing where something stood is doubtful however little it was.
+    guard !next.isEmpty else { throw .doubtful("all \(gone) \(kind) would be gone") }
     try judge(gone: gone, of: standing.count, few: Self.fewResources, kind)
     guard next.count <= max(Self.manyResources, standing.count * 2) else {
       throw .doubtful("there would be \(next.count) \(kind) where there are \(standing.count)")

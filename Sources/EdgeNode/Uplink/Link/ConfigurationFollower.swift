@@ -105,8 +105,7 @@ final class ConfigurationFollower: Sendable {
   // MARK: Updates
 
   private func receive(_ part: WireConfigurationUpdate, _ session: FollowSession) throws {
-    let now = Int64(Date().timeIntervalSince1970 * 1e6)
-    switch receiver.withLock({ $0.receive(part, now: now) }) {
+    switch receiver.withLock({ $0.receive(part, now: Self.now) }) {
     case .wait: break
     case .apply(let next): use(next, session)
     case .refuse(let version, let reason): refuse(version, reason, session)
@@ -130,6 +129,9 @@ final class ConfigurationFollower: Sendable {
     session.say(.with { $0.acknowledgement = .with { $0.version = next.version } })
     logger.debug("configuration applied", metadata: ["version": "\(next.version)"])
   }
+
+  /// Microseconds since 1970.
+  private static var now: Int64 { Int64(Date().timeIntervalSince1970 * 1e6) }
 
   private func refuse(_ version: UInt64, _ reason: String, _ session: FollowSession) {
     let reason = String(reason.prefix(configuration.limits.reasonCharacters))
@@ -161,7 +163,9 @@ final class ConfigurationFollower: Sendable {
     else { return }
     let reception = receiver.withLock { receiver in
       receiver.forget()
-      return parts.reduce(ConfigurationReceiver.Reception.wait) { _, part in receiver.receive(part) }
+      return parts.reduce(ConfigurationReceiver.Reception.wait) { _, part in
+        receiver.receive(part, now: Self.now)
+      }
     }
     guard case .apply(let next) = reception else {
       return logger.error(
