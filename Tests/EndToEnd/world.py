@@ -44,7 +44,12 @@ class World:
     def __init__(self, folder: pathlib.Path):
         limits = {STRICT: STRICT_LIMITS, BESIEGED: BESIEGED_LIMITS}
         settings = {region: {"limits": values} for region, values in limits.items()}
-        self.fleet = Fleet(folder, regions=(*REGIONS, BESIEGED), edge_settings=settings)
+        self.fleet = Fleet(
+            folder,
+            regions=(*REGIONS, BESIEGED),
+            edge_settings=settings,
+            control_plane_settings={"rollout": {"dwell_seconds": 2}},
+        )
         self.scripted = ScriptedUpstream(*self.fleet.authority.issue("scripted-upstream"))
         self.counting = CountingUpstream()
         self.trust = ssl.create_default_context(cafile=str(self.fleet.ca_file))

@@ -23,7 +23,9 @@ class ControlPlane:
         postgres: PrivatePostgres,
         authority: DevelopmentAuthority,
         name="control-plane",
+        settings: dict | None = None,
     ):
+        """`settings` has what the configuration file holds beside the usual."""
         self.folder = pathlib.Path(folder)
         self.data = self.folder / "data"
         self.log = pathlib.Path(logs) / f"{name}.log"
@@ -34,6 +36,7 @@ class ControlPlane:
         self.child = None
         self._postgres = postgres
         self._authority = authority
+        self._settings = settings or {}
 
     @property
     def operator_token_file(self) -> pathlib.Path:
@@ -59,6 +62,7 @@ class ControlPlane:
                 "enrolment_listen": self.enrolment_address,
                 "server_names": ["localhost", "127.0.0.1"],
             },
+            **self._settings,
         }
 
     def start(self) -> None:

@@ -26,8 +26,10 @@ class Fleet:
         regions: tuple[str, ...] = REGIONS,
         default_ports: dict | None = None,
         edge_settings: dict | None = None,
+        control_plane_settings: dict | None = None,
     ):
-        """`edge_settings` has, by region, what the configuration files of edges hold beside the usual."""
+        """`edge_settings` has, by region, what the configuration files of edges hold beside the usual;
+        `control_plane_settings` the same of the control plane."""
         self.folder = folder
         self.logs = folder / "logs"
         self.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -37,7 +39,12 @@ class Fleet:
         self.model_server = ModelServer(self.logs, self.ports)
         self.mock_provider = MockProvider(self.logs, self.ports)
         self.control_plane = ControlPlane(
-            folder / "control-plane", self.logs, self.ports, self.postgres, self.authority
+            folder / "control-plane",
+            self.logs,
+            self.ports,
+            self.postgres,
+            self.authority,
+            settings=control_plane_settings,
         )
         self.edges = {
             region: Edge(

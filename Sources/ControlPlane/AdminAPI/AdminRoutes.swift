@@ -25,6 +25,9 @@ package enum AdminRoute {
   /// GET `?before=&limit=` → `[VersionSummary]`, newest first; GET `/{version}/difference?from=` → `VersionDifference`;
   /// POST `/{version}/rollback` → `RollbackResult`
   package static let versions = "/admin/v1/versions"
+  /// GET → `[RolloutSummary]`, newest first; GET `/{number}`, POST `/{number}/resume`, POST `/{number}/abort` →
+  /// `RolloutSummary`, the first with its edges
+  package static let rollouts = "/admin/v1/rollouts"
   /// GET `?team=&key=&request=&since=&until=&limit=&after=` → `UsagePage`, newest first. Times are RFC 3339.
   package static let usage = "/admin/v1/usage"
 }

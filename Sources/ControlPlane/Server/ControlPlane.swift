@@ -54,13 +54,15 @@ package struct ControlPlane: Sendable {
     let admin = AdminServices(
       pool: pool, installation: installation,
       edgeCertificateSeconds: settings.controlLink.edgeCertificateSeconds)
+    let rollouts = RolloutCoordinator(
+      service: RolloutService(pool: pool, settings: settings.rollout), logger: logger)
     let credentials = try installation.authority.issueServer(
       names: settings.controlLink.serverNames, now: .now)
     let link = LinkServer(
       "control link", listen: settings.controlLink.listen, credentials: credentials, clients: .edges,
       services: [
         ConfigurationProvider(
-          publisher: publisher, pool: pool, lineage: installation.lineage, logger: logger),
+          publisher: publisher, rollouts: rollouts, pool: pool, lineage: installation.lineage, logger: logger),
         IdentityProvider(identities: admin.identities, logger: logger),
         UsageProvider(ingest: UsageIngestService(pool: pool, logger: logger), logger: logger),
       ], interceptors: [EdgeAdmission(calls: calls, pool: pool, logger: logger)], logger: logger
@@ -76,7 +78,7 @@ package struct ControlPlane: Sendable {
     let watch = ConfigurationWatch(configuration: settings.database, publisher: publisher, logger: logger)
     let evictions = EvictionWatch(
       configuration: settings.database, pool: pool, calls: calls, logger: logger)
-    return [PoolService(pool: pool), link, enrolment, server, watch, evictions]
+    return [PoolService(pool: pool), link, enrolment, server, watch, evictions, rollouts]
   }
 }
 

@@ -13,19 +13,22 @@ package struct Change: Sendable {
   /// What edges hold a copy of and must learn anew. A change without any makes no version.
   package let resources: [ResourceKey]
   package let pace: Pace
-  /// The version whose content it brings back. It makes a version even where that takes no change.
+  /// The version whose content it brings back.
   package let restores: UInt64?
+  /// Whether it makes a version even where no resource changes.
+  package let isVersion: Bool
 
   /// - Parameter pace: what callers need is quick, and what serves them is watched, where nothing else is said
   package init(
     _ action: String, subject: some CustomStringConvertible, resources: [ResourceKey] = [], pace: Pace? = nil,
-    restores: UInt64? = nil
+    restores: UInt64? = nil, isVersion: Bool = false
   ) {
     self.action = action
     self.subject = subject.description
     self.resources = resources
     self.pace = pace ?? (resources.allSatisfy(\.isOfCallers) ? .quick : .watched)
     self.restores = restores
+    self.isVersion = isVersion || restores != nil || !resources.isEmpty
   }
 }
 
@@ -53,17 +56,19 @@ package struct ChangeService: Sendable {
     }
   }
 
-  private static func record(_ change: Change, by actor: Actor, on transaction: PostgresTransaction)
-    async throws
-  {
+  /// Writes down what a transaction did; where edges must learn of it, that is a version, and its way to them begins.
+  static func record(_ change: Change, by actor: Actor, on transaction: PostgresTransaction) async throws {
     var version: Int64?
-    if !change.resources.isEmpty || change.restores != nil {
+    if change.isVersion {
       version = try await ChangeStore.appendVersion(
         changing: change.resources, pace: change.pace, restoring: change.restores, on: transaction)
     }
     try await ChangeStore.appendAudit(
       newUUID(), actor: actor, action: change.action, subject: change.subject, version: version,
       on: transaction)
+    if version != nil {
+      try await RolloutService.versionMade(restores: change.restores != nil, on: transaction)
+    }
   }
 }
 

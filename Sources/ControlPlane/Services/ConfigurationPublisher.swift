@@ -9,7 +9,9 @@ import StraitProtocol
 package actor ConfigurationPublisher {
   private let reader: ConfigurationReader
   private let logger: Logger
-  private var newest: UInt64 = 0
+  private var ceilings = VersionCeilings(newest: 0, everywhere: 0)
+  private var turn: UInt64 = 0
+  private var adoptedTurn: UInt64 = 0
   private var followers: [Int: AsyncStream<Void>.Continuation] = [:]
   private var nextFollower = 0
   private var stopped = false
@@ -24,6 +26,8 @@ package actor ConfigurationPublisher {
     let version: UInt64
     let task: Task<ConfigurationParts, any Error>
     let startedAt: ContinuousClock.Instant
+    /// What is only tried on some edges is not for those who come later: it may have been taken back by then.
+    let wasEverywhere: Bool
     /// Small ones are read anew. While it is being read, nobody knows how large it is.
     var isSmall: Bool?
   }
@@ -44,9 +48,12 @@ package actor ConfigurationPublisher {
 
   // MARK: For followers
 
-  package var newestVersion: UInt64 { newest }
+  package var newestVersion: UInt64 { ceilings.newest }
 
-  /// A signal for each newer version, the last of several only. It ends when the publisher stops.
+  /// The newest version that an edge may have by now.
+  package func ceiling(for edge: EdgeIdentity) -> UInt64 { ceilings.ceiling(for: edge) }
+
+  /// A signal for each piece of news, the last of several only. It ends when the publisher stops.
   package func follow() -> (id: Int, signals: AsyncStream<Void>) {
     let (signals, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     let id = nextFollower
@@ -76,11 +83,15 @@ package actor ConfigurationPublisher {
 
   private func wholeUpdate(to target: UInt64) async throws -> ConfigurationParts {
     dropOldSnapshot()
-    if let snapshot, snapshot.version == target || (snapshot.isSmall != true && snapshot.version < target) {
+    if let snapshot,
+      snapshot.version == target
+        || (snapshot.isSmall != true && snapshot.wasEverywhere && snapshot.version < target)
+    {
       return try await snapshot.task.value
     }
     let task = Task { [reader] in try await reader.update(from: 0, to: target) }
-    snapshot = LargeSnapshot(version: target, task: task, startedAt: .now)
+    snapshot = LargeSnapshot(
+      version: target, task: task, startedAt: .now, wasEverywhere: target <= ceilings.everywhere)
     do {
       let parts = try await task.value
       if snapshot?.task == task { snapshot?.isSmall = parts.parts.count < Self.largeParts }
@@ -98,19 +109,24 @@ package actor ConfigurationPublisher {
 
   // MARK: For those who hear of versions
 
-  package func advance(to version: UInt64) {
-    guard version > newest else { return }
-    newest = version
+  private func adopt(_ news: VersionCeilings, askedAt turn: UInt64) {
+    // Of two answers that cross, the one asked for later counts.
+    guard turn > adoptedTurn else { return }
+    adoptedTurn = turn
+    guard news != ceilings else { return }
+    ceilings = news
     updates = [:]
     if snapshot?.isSmall == true { snapshot = nil }
     for continuation in followers.values { continuation.yield() }
   }
 
-  /// Asks the database itself: the net under the notifications.
+  /// Asks the database how far each edge may go.
   package func refresh() async {
     dropOldSnapshot()
+    turn += 1
+    let turn = turn
     do {
-      advance(to: try await reader.newestVersion())
+      adopt(try await reader.ceilings(), askedAt: turn)
     } catch {
       logger.warning("cannot read the newest configuration version", metadata: ["error": "\(error)"])
     }

@@ -32,8 +32,8 @@ package struct ConfigurationReader: Sendable {
     self.key = key
   }
 
-  package func newestVersion() async throws -> UInt64 {
-    try await ChangeStore.newestVersion(on: pool)
+  package func ceilings() async throws -> VersionCeilings {
+    try await RolloutStore.ceilings(on: pool)
   }
 
   /// What takes an edge from one version to another: a delta where the log of changes reaches back so far.

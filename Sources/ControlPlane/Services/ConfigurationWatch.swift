@@ -29,13 +29,7 @@ package struct ConfigurationWatch: Service {
 
   private func listen() async {
     let events = PostgresListener(configuration, channels: [ChangeStore.channel], logger: logger)
-    for await event in events {
-      if case .notification(_, let payload) = event, let version = UInt64(payload) {
-        await publisher.advance(to: version)
-      } else {
-        await publisher.refresh()
-      }
-    }
+    for await _ in events { await publisher.refresh() }
   }
 
   private func poll() async {

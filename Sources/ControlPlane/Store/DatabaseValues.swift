@@ -12,6 +12,14 @@ extension Moment {
 }
 
 extension PostgresRow {
+  func moment(_ column: String) throws -> Moment {
+    Moment(microseconds: try get(column, as: PostgresTimestamp.self).microseconds)
+  }
+
+  func optionalMoment(_ column: String) throws -> Moment? {
+    try get(column, as: PostgresTimestamp?.self).map { Moment(microseconds: $0.microseconds) }
+  }
+
   /// A moment that must be there, as text.
   func time(_ column: String) throws -> String {
     Moment(microseconds: try get(column, as: PostgresTimestamp.self).microseconds).rfc3339

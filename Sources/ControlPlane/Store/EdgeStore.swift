@@ -78,11 +78,15 @@ package enum EdgeStore {
 
   package struct Report: Sendable, Equatable {
     package var version: UInt64 = 0
+    package var refusedVersion: UInt64?
     package var refusal: String?
     package var spooledRecords: UInt64 = 0
     package var lostRecords: UInt64 = 0
     /// Of the certificate that the edge speaks with; nil from one that does not say.
     package var certificateExpiresAt: Moment?
+    package var exchanges = ExchangeCounts()
+    /// Whether the counts came since the last time they were stored.
+    package var hasNewCounts = false
 
     package init() {}
   }
@@ -94,11 +98,21 @@ package enum EdgeStore {
     try await session.execute(
       """
       UPDATE edges SET last_seen_at = now(), version = $3, refusal = $4, spooled_records = $5, lost_records = $6,
-        certificate_expires_at = coalesce($7, certificate_expires_at)
+        refused_version = $7, certificate_expires_at = coalesce($11, certificate_expires_at),
+        acknowledged_at = CASE WHEN version = $3 AND acknowledged_at IS NOT NULL THEN acknowledged_at ELSE now() END,
+        ended_exchanges = $8, failed_exchanges = $9,
+        reported_at = CASE WHEN $10 THEN now() ELSE reported_at END,
+        earlier_ended_exchanges = CASE WHEN earlier_at > now() - interval '1 minute' THEN earlier_ended_exchanges
+          ELSE ended_exchanges END,
+        earlier_failed_exchanges = CASE WHEN earlier_at > now() - interval '1 minute' THEN earlier_failed_exchanges
+          ELSE failed_exchanges END,
+        earlier_at = CASE WHEN earlier_at > now() - interval '1 minute' THEN earlier_at ELSE now() END
       WHERE id = $1 AND stream_id = $2 AND evicted_at IS NULL
       """,
       edge, stream, Int64(clamping: report.version), report.refusal, Int64(clamping: report.spooledRecords),
-      Int64(clamping: report.lostRecords), report.certificateExpiresAt?.stored) == 1
+      Int64(clamping: report.lostRecords), report.refusedVersion.map { Int64(clamping: $0) },
+      Int64(clamping: report.exchanges.ended), Int64(clamping: report.exchanges.failed), report.hasNewCounts,
+      report.certificateExpiresAt?.stored) == 1
   }
 
   /// Has no effect where another stream holds the edge by now.

@@ -43,17 +43,17 @@ package enum RollbackStore {
     return outcome
   }
 
-  /// Ends the keys that were made after a version.
+  /// Ends the keys that were made after a version and up to another.
   package static func revokeKeys(
-    madeAfter version: UInt64, on transaction: PostgresTransaction
+    madeAfter version: UInt64, through last: UInt64, on transaction: PostgresTransaction
   ) async throws -> [ResourceKey] {
     try await transaction.query(
       """
       UPDATE keys SET revoked_at = now() WHERE revoked_at IS NULL AND id IN (
         SELECT resource::uuid FROM configuration_changes
-        WHERE kind = 'key' AND version > $1 AND resource_at('key', resource, $1) IS NULL
+        WHERE kind = 'key' AND version > $1 AND version <= $2 AND resource_at('key', resource, $1) IS NULL
       ) RETURNING id
-      """, Int64(clamping: version)
+      """, Int64(clamping: version), Int64(clamping: last)
     ).map { ResourceKey(.key, try $0.get("id", as: KeyID.self)) }
   }
 

@@ -35,6 +35,7 @@ final class EdgeProcess: Sendable {
     let uplink = Uplink(
       configuration: uplinkConfiguration, spool: spool, logger: logger,
       activeExchanges: { [self] in edge.withLock { $0?.activeExchanges } ?? 0 },
+      exchangeCounts: { [self] in edge.withLock { $0?.exchangeCounts } ?? (0, 0) },
       apply: { [self] state in
         let serving = edge.withLock { $0 }
         let tables = try PolicyTables(state, region: region.withLock { $0 }, reusing: serving?.tables)

@@ -5,7 +5,7 @@ import Synchronization
 package enum Counter: Int, CaseIterable, Sendable {
   case connectionsAccepted, connectionsOpen, connectionsRefused
   case handshakes, handshakesResumed, handshakesFailed
-  case requests, exchangesActive, exchangesRecorded
+  case requests, exchangesActive, exchangesEnded, exchangesFailed, exchangesRecorded
   case retries, upstreamConnections
   case requestBytes, responseBytes, upstreamBytes
 
@@ -19,6 +19,8 @@ package enum Counter: Int, CaseIterable, Sendable {
     case .handshakesFailed: "strait_edge_tls_handshakes_failed_total"
     case .requests: "strait_edge_requests_total"
     case .exchangesActive: "strait_edge_exchanges_active"
+    case .exchangesEnded: "strait_edge_exchanges_ended_total"
+    case .exchangesFailed: "strait_edge_exchanges_failed_total"
     case .exchangesRecorded: "strait_edge_usage_records_total"
     case .retries: "strait_edge_attempts_retried_total"
     case .upstreamConnections: "strait_edge_upstream_connections_open"

@@ -102,6 +102,13 @@ package final class Edge: Sendable {
   /// What is in force.
   package var tables: PolicyTables { state.withLock { $0.tables } }
 
+  /// Since the process started: all, and those that failed by a fault of the edge or of an upstream.
+  package var exchangeCounts: (ended: UInt64, failed: UInt64) {
+    handles.reduce((0, 0)) { sum, handle in
+      (sum.0 + handle.counters.read(.exchangesEnded), sum.1 + handle.counters.read(.exchangesFailed))
+    }
+  }
+
   package var version: UInt64 { state.withLock { $0.tables.version } }
 
   /// Takes no more clients, lets exchanges end within the window, and returns when all workers have stopped.

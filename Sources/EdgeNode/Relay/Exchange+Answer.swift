@@ -254,6 +254,8 @@ extension Exchange {
   func writeRecord() {
     guard !isRecorded else { return }
     isRecorded = true
+    worker.counters.add(.exchangesEnded)
+    if isFault { worker.counters.add(.exchangesFailed) }
     guard let caller, let offer, let upstreamEntry else { return }
     var record = UsageRecord(
       id: id, teamID: caller.teamID, keyID: caller.keyID, offerID: offer.id, upstreamID: upstreamEntry.id,
@@ -276,6 +278,21 @@ extension Exchange {
     worker.accessLog?.append(record)
     worker.sink.append(record)
   }
+
+  /// Whether the edge or an upstream was at fault: what an operator wants to see rise after a bad change.
+  private var isFault: Bool {
+    switch outcome {
+    case .upstreamUnreachable, .upstreamCut, .upstreamMalformed, .upstreamTimeout: true
+    case .upstreamError: !Self.clientsFaults.contains(upstreamStatus)
+    // An answer of the edge's own that only an edge can need.
+    case .clientError: answerStatus >= 500
+    case .completed, .clientGone, .edgeStopped, .interrupted, .keyRevoked, nil: false
+    }
+  }
+
+  /// Statuses of an upstream that say that the request was wrong. A refused credential or an unknown model is not among
+  /// them: those come from the configuration.
+  private static let clientsFaults: [Int] = [400, 409, 411, 413, 414, 415, 422, 431]
 
   /// What the upstream counted, or an estimate where a model has worked and the upstream has not said how much.
   private func tokens() -> TokenCounts {

@@ -13,6 +13,7 @@ package final class Uplink: Sendable {
   private let spool: UsageSpool
   private let logger: Logger
   private let activeExchanges: @Sendable () -> UInt64
+  private let exchangeCounts: @Sendable () -> (ended: UInt64, failed: UInt64)
   private let apply: @Sendable (ConfigurationState) throws -> Void
   private let store: IdentityStore
   private let keeper: SnapshotKeeper
@@ -29,17 +30,20 @@ package final class Uplink: Sendable {
 
   /// - Parameters:
   ///   - activeExchanges: how many exchanges are under way, for the fleet's view
+  ///   - exchangeCounts: how many ended and how many of them failed, by which a rollout judges a new version
   ///   - apply: puts a configuration into force. When it throws, the edge keeps the one before and the control plane gets
   ///     the error's words: they must not quote a credential.
   package init(
     configuration: UplinkConfiguration, spool: UsageSpool, logger: Logger,
     activeExchanges: @escaping @Sendable () -> UInt64,
+    exchangeCounts: @escaping @Sendable () -> (ended: UInt64, failed: UInt64) = { (0, 0) },
     apply: @escaping @Sendable (ConfigurationState) throws -> Void
   ) {
     self.configuration = configuration
     self.spool = spool
     self.logger = logger
     self.activeExchanges = activeExchanges
+    self.exchangeCounts = exchangeCounts
     self.apply = apply
     store = IdentityStore(folder: configuration.dataDirectory)
     keeper = SnapshotKeeper(
@@ -153,6 +157,7 @@ package final class Uplink: Sendable {
       $0.lostRecords = spool.lost
       $0.activeExchanges = activeExchanges()
       $0.certificateExpiresAt = Int64((identity?.certificateExpires.timeIntervalSince1970 ?? 0) * 1_000_000)
+      ($0.endedExchanges, $0.failedExchanges) = exchangeCounts()
     }
   }
 

@@ -30,7 +30,7 @@ struct VersionCommand: ParsableCommand {
           .number("VERSION") { String($0.version) }, .text("MADE (UTC)") { Timestamp.short($0.madeAt) },
           .text("BY") { $0.actor ?? "" }, .text("ACTION") { $0.action ?? "" },
           .text("SUBJECT") { $0.subject ?? "" }, .number("CHANGES") { String($0.resources) },
-          .text("REACHES") { $0.everywhere ? "every edge" : "some edges" },
+          .text("REACHES") { $0.everywhere ? "every edge" : "see rollout list" },
         ])
     }
   }

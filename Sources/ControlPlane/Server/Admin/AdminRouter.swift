@@ -17,6 +17,7 @@ package struct AdminServices: Sendable {
   package let identities: EdgeIdentityService
   package let usage: UsageService
   package let versions: VersionService
+  package let rollouts: RolloutService
 
   package init(
     pool: PostgresPool, installation: Installation,
@@ -34,6 +35,7 @@ package struct AdminServices: Sendable {
       changes: changes, authority: installation.authority, certificateSeconds: edgeCertificateSeconds)
     usage = UsageService(pool: pool)
     versions = VersionService(changes: changes)
+    rollouts = RolloutService(pool: pool)
   }
 }
 
@@ -52,6 +54,7 @@ struct AdminRouter {
     addCallers()
     addUsage()
     addVersions()
+    addRollouts()
   }
 
   func responder() -> RouterResponder<Context> { router.buildResponder() }
@@ -140,6 +143,22 @@ struct AdminRouter {
     }
     route(.post, AdminRoute.versions + "/:version/rollback", status: .created) { request in
       try await versions.rollBack(to: try request.parameter("version"), by: request.actor)
+    }
+  }
+
+  private func addRollouts() {
+    let rollouts = services.rollouts
+    route(.get, AdminRoute.rollouts) { request in
+      try await rollouts.list(limit: try request.query(known: ["limit"])["limit"])
+    }
+    route(.get, AdminRoute.rollouts + "/:number") { request in
+      try await rollouts.find(try request.parameter("number"))
+    }
+    route(.post, AdminRoute.rollouts + "/:number/resume") { request in
+      try await rollouts.resume(try request.parameter("number"), by: request.actor)
+    }
+    route(.post, AdminRoute.rollouts + "/:number/abort") { request in
+      try await rollouts.abort(try request.parameter("number"), by: request.actor)
     }
   }
 

@@ -8,6 +8,7 @@ import StraitProtocol
 
 struct ConfigurationProvider: WireConfiguration.SimpleServiceProtocol {
   let publisher: ConfigurationPublisher
+  let rollouts: RolloutCoordinator
   let pool: PostgresPool
   let lineage: LineageID
   let logger: Logger
@@ -22,7 +23,8 @@ struct ConfigurationProvider: WireConfiguration.SimpleServiceProtocol {
     try await LinkErrors.mapped(logger) {
       try await admission.admit()
       let stream = FollowStream(
-        identity: identity, pool: pool, publisher: publisher, lineage: lineage, logger: logger)
+        identity: identity, pool: pool, publisher: publisher, rollouts: rollouts, lineage: lineage,
+        logger: logger)
       try await stream.run(request, response)
     }
   }

@@ -10,14 +10,15 @@ import Synchronization
 final class FollowStream: Sendable {
   typealias Statuses = RPCAsyncSequence<WireConfigurationStatus, any Error>
 
-  /// How often what the edge reports is written down.
-  static let reportSeconds = 5.0
+  /// What the edge reports is written down so often at the most.
+  static let reportSeconds = 1.0
   static let maximumRefusalLength = 500
 
   private let id = newUUID()
   private let identity: EdgeIdentity
   private let pool: PostgresPool
   private let publisher: ConfigurationPublisher
+  private let rollouts: RolloutCoordinator
   private let lineage: LineageID
   private let logger: Logger
   private let shared: Mutex<Shared>
@@ -32,12 +33,13 @@ final class FollowStream: Sendable {
   }
 
   init(
-    identity: EdgeIdentity, pool: PostgresPool, publisher: ConfigurationPublisher, lineage: LineageID,
-    logger: Logger
+    identity: EdgeIdentity, pool: PostgresPool, publisher: ConfigurationPublisher,
+    rollouts: RolloutCoordinator, lineage: LineageID, logger: Logger
   ) {
     self.identity = identity
     self.pool = pool
     self.publisher = publisher
+    self.rollouts = rollouts
     self.lineage = lineage
     var logger = logger
     logger[metadataKey: "edge"] = "\(identity.edge)"
@@ -84,7 +86,10 @@ final class FollowStream: Sendable {
   }
 
   private func nextStep() async -> (from: UInt64, target: UInt64)? {
-    let target = await publisher.newestVersion
+    // A replica that has just started knows of no version yet.
+    if await publisher.newestVersion == 0 { await publisher.refresh() }
+    let target = await publisher.ceiling(for: identity)
+    guard target > 0 else { return nil }
     return shared.withLock { $0.follow?.next(newest: target) }.map { ($0, target) }
   }
 
@@ -109,6 +114,9 @@ final class FollowStream: Sendable {
           if report.certificateExpiresAt > 0 {
             $0.report.certificateExpiresAt = Moment(microseconds: report.certificateExpiresAt)
           }
+          $0.report.exchanges = ExchangeCounts(
+            ended: report.endedExchanges, failed: report.failedExchanges)
+          $0.report.hasNewCounts = true
         }
       default:
         throw Refusal.invalid("a hello comes first and once, and this message is not what is due")
@@ -119,7 +127,9 @@ final class FollowStream: Sendable {
 
   private func begin(_ hello: WireConfigurationHello) async throws {
     // Another replica may have told it of a version that was not heard of here yet.
-    if hello.version > (await publisher.newestVersion) { await publisher.refresh() }
+    // And a newcomer is to begin with all that there is.
+    let isUnheard = hello.version > (await publisher.newestVersion)
+    if isUnheard || hello.version == 0 { await publisher.refresh() }
     let newest = await publisher.newestVersion
     let follow = FollowState(
       holding: hello.version, ofLineage: Array(hello.lineage), here: lineage, newest: newest)
@@ -138,6 +148,7 @@ final class FollowStream: Sendable {
     shared.withLock {
       $0.follow?.acknowledge(acknowledgement.version)
       $0.report.version = acknowledgement.version
+      $0.report.refusedVersion = nil
       $0.report.refusal = nil
     }
   }
@@ -148,6 +159,7 @@ final class FollowStream: Sendable {
       "edge refused a configuration", metadata: ["version": "\(refusal.version)", "reason": "\(reason)"])
     shared.withLock {
       $0.follow?.refuse(refusal.version)
+      $0.report.refusedVersion = refusal.version
       $0.report.refusal = reason
     }
   }
@@ -155,13 +167,16 @@ final class FollowStream: Sendable {
   /// Writes down at once what a person waits to see (versions, refusals), and the rest every few seconds.
   private func storeReport() async throws {
     let now = ContinuousClock.now
-    let due: EdgeStore.Report? = shared.withLock { shared in
+    let due: (report: EdgeStore.Report, isNews: Bool)? = shared.withLock { shared in
       let isNews =
-        shared.stored?.version != shared.report.version || shared.stored?.refusal != shared.report.refusal
+        shared.stored?.version != shared.report.version
+        || shared.stored?.refusedVersion != shared.report.refusedVersion
       let isOld = shared.storedAt.map { now - $0 >= .seconds(Self.reportSeconds) } ?? true
-      return isNews || isOld ? shared.report : nil
+      guard isNews || isOld else { return nil }
+      defer { shared.report.hasNewCounts = false }
+      return (shared.report, isNews)
     }
-    guard let due else { return }
+    guard let (due, isNews) = due else { return }
     guard try await EdgeStore.store(due, stream: id, edge: identity.edge, on: pool) else {
       try await EdgeStore.standing(of: identity, on: pool).requireAdmitted()
       throw Refusal(.unauthorised, "the edge follows on another stream")
@@ -170,6 +185,7 @@ final class FollowStream: Sendable {
       $0.stored = due
       $0.storedAt = now
     }
+    if isNews { rollouts.look() }
   }
 
   private func leave(_ follower: Int) async {
@@ -180,6 +196,7 @@ final class FollowStream: Sendable {
       try await Task { [id, identity, pool] in
         try await EdgeStore.endStream(id, edge: identity.edge, on: pool)
       }.value
+      rollouts.look()
     } catch {
       logger.warning("cannot write down that the edge left", metadata: ["error": "\(type(of: error))"])
     }

@@ -35,6 +35,7 @@ package struct ControlPlaneSettings: Sendable {
   package var dataDirectory: String
   package var admin: Admin
   package var controlLink: ControlLink
+  package var rollout: RolloutSettings
   package var logLevel: Logger.Level
 
   package struct Admin: Sendable {
@@ -55,14 +56,27 @@ package struct ControlPlaneSettings: Sendable {
   /// - Throws: `SettingsFault`; untyped, because the 6.3 compiler stops at a typed error that crosses modules here
   package init(_ tree: SettingsTree) throws {
     let top = try SettingsReader(
-      tree, path: "", known: ["database_url", "data_directory", "admin", "control_link", "log_level"])
+      tree, path: "",
+      known: ["database_url", "data_directory", "admin", "control_link", "rollout", "log_level"])
     database = try Self.database(top)
     dataDirectory = try top.text("data_directory", hint: "give the folder for the control plane's own files")
     admin = try Self.admin(
       try top.subtree("admin", hint: "give listen, certificate_file and private_key_file"))
     controlLink = try Self.controlLink(
       try top.subtree("control_link", hint: "give listen, enrolment_listen and server_names"))
+    rollout = try Self.rollout(top)
     logLevel = try Self.logLevel(top)
+  }
+
+  private static func rollout(_ top: SettingsReader) throws(SettingsFault) -> RolloutSettings {
+    var settings = RolloutSettings()
+    guard let tree = top.optionalSubtree("rollout") else { return settings }
+    let reader = try SettingsReader(tree, path: "rollout", known: ["dwell_seconds", "answer_seconds"])
+    settings.dwellSeconds =
+      try reader.optionalNumber("dwell_seconds", in: RolloutSettings.dwellRange) ?? settings.dwellSeconds
+    settings.answerSeconds =
+      try reader.optionalNumber("answer_seconds", in: RolloutSettings.answerRange) ?? settings.answerSeconds
+    return settings
   }
 
   private static func database(_ top: SettingsReader) throws(SettingsFault) -> PostgresConfiguration {

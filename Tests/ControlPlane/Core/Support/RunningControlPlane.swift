@@ -26,17 +26,19 @@ final class RunningControlPlane: Sendable {
 
   /// - Parameter sharing: another one whose database and data folder this one uses too
   static func start(
-    sharing other: RunningControlPlane? = nil, edgeCertificateSeconds: Int? = nil
+    sharing other: RunningControlPlane? = nil, edgeCertificateSeconds: Int? = nil,
+    rollout: RolloutSettings? = nil
   ) async throws -> RunningControlPlane {
     let url: String
     if let other { url = other.databaseURL } else { url = try await PostgresCluster.freshDatabase() }
     return try await RunningControlPlane(
       databaseURL: url, dataDirectory: other?.dataDirectory ?? temporaryFolder(),
-      log: other?.log ?? CapturedLog(), edgeCertificateSeconds: edgeCertificateSeconds)
+      log: other?.log ?? CapturedLog(), edgeCertificateSeconds: edgeCertificateSeconds, rollout: rollout)
   }
 
   init(
-    databaseURL: String, dataDirectory: String, log: CapturedLog, edgeCertificateSeconds: Int? = nil
+    databaseURL: String, dataDirectory: String, log: CapturedLog, edgeCertificateSeconds: Int? = nil,
+    rollout: RolloutSettings? = nil
   ) async throws {
     self.databaseURL = databaseURL
     self.dataDirectory = dataDirectory
@@ -45,6 +47,9 @@ final class RunningControlPlane: Sendable {
     adminAuthority = try CertificateAuthority.make(now: .now)
     var settings = try Self.settings(databaseURL, dataDirectory, adminAuthority)
     if let edgeCertificateSeconds { settings.controlLink.edgeCertificateSeconds = edgeCertificateSeconds }
+    // Nothing is watched for a while, where a test does not ask for it.
+    settings.rollout.dwellSeconds = 0
+    if let rollout { settings.rollout = rollout }
     controlPlane = try await ControlPlane.prepare(settings, logger: logger)
     let (bound, listening) = AsyncThrowingStream.makeStream(of: BoundPort.self)
     let services = try controlPlane.services { which, port in
@@ -120,10 +125,10 @@ final class RunningControlPlane: Sendable {
 /// Runs `body` with a control plane that is stopped afterwards, whatever happened.
 func withControlPlane<Value: Sendable>(
   sharing other: RunningControlPlane? = nil, edgeCertificateSeconds: Int? = nil,
-  _ body: (RunningControlPlane) async throws -> Value
+  rollout: RolloutSettings? = nil, _ body: (RunningControlPlane) async throws -> Value
 ) async throws -> Value {
   let running = try await RunningControlPlane.start(
-    sharing: other, edgeCertificateSeconds: edgeCertificateSeconds)
+    sharing: other, edgeCertificateSeconds: edgeCertificateSeconds, rollout: rollout)
   do {
     let value = try await body(running)
     try await running.stop()

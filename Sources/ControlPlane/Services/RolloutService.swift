@@ -1,0 +1,194 @@
+// Carries versions to the edges step by step. All that it knows is in the database, under the lock that numbers
+// versions, so that any replica takes the next step and no two take it at once.
+
+import AdminAPI
+import Postgres
+import StraitProtocol
+
+package struct RolloutService: Sendable {
+  let pool: PostgresPool
+  let settings: RolloutSettings
+
+  package init(pool: PostgresPool, settings: RolloutSettings = RolloutSettings()) {
+    self.pool = pool
+    self.settings = settings
+  }
+
+  // MARK: For people
+
+  package func list(limit text: String?) async throws -> [RolloutSummary] {
+    let limit = try text.map { text in
+      guard let number = Int(text), (1...500).contains(number) else {
+        throw Refusal.invalid("limit is not a number from 1 to 500")
+      }
+      return number
+    }
+    return try await RolloutStore.list(limit: limit ?? 50, on: pool)
+  }
+
+  package func find(_ text: String) async throws -> RolloutSummary {
+    try await Self.find(text, on: pool)
+  }
+
+  /// Tries a halted rollout again, from its first step, as a new version: an edge is not sent again what it refused.
+  package func resume(_ text: String, by actor: Actor) async throws -> RolloutSummary {
+    try await pool.transaction { transaction in
+      _ = try await HistoryStore.lock(on: transaction)
+      let open = try await Self.open(text, on: transaction)
+      guard open.isHalted else {
+        throw Refusal(.conflict, "rollout \(open.rollout.number) runs already", hint: Self.hint)
+      }
+      let change = Change(
+        "rollout.resume", subject: "of version \(open.rollout.target)", pace: open.rollout.pace,
+        isVersion: true)
+      try await ChangeService.record(change, by: actor, on: transaction)
+      return try await Self.find(text, on: transaction)
+    }
+  }
+
+  /// Takes a rollout back: a new version has what was everywhere before.
+  package func abort(_ text: String, by actor: Actor) async throws -> RolloutSummary {
+    try await pool.transaction { transaction in
+      let bounds = try await HistoryStore.lock(on: transaction)
+      let open = try await Self.open(text, on: transaction)
+      let taken = try await Self.takeBack(
+        open.rollout, reason: "aborted by \(actor)", newest: bounds.newest, by: actor, on: transaction)
+      guard taken else {
+        throw Refusal(
+          .conflict, "rollout \(open.rollout.number) has nothing that could be taken back",
+          hint: "it is a rollback itself, or only takes access away; resume it, or change what edges refuse")
+      }
+      return try await Self.find(text, on: transaction)
+    }
+  }
+
+  private static let hint = "see `strait rollout list`"
+
+  private static func find(_ text: String, on session: some PostgresSession) async throws -> RolloutSummary {
+    guard let number = Int64(text), var summary = try await RolloutStore.find(number, on: session) else {
+      throw Refusal(.notFound, "there is no rollout \(quoted(text))", hint: hint)
+    }
+    summary.edges = try await RolloutStore.edges(of: number, on: session)
+    return summary
+  }
+
+  private static func open(
+    _ text: String, on transaction: PostgresTransaction
+  ) async throws -> RolloutStore.Open {
+    let asked = try await find(text, on: transaction)
+    guard let open = try await RolloutStore.open(on: transaction), open.rollout.number == asked.number else {
+      throw Refusal(.conflict, "rollout \(asked.number) has ended already: \(asked.state)", hint: hint)
+    }
+    return open
+  }
+}
+
+// MARK: Steps
+
+extension RolloutService {
+  /// Begins the way of the newest version, unless another one is on its way. Part of the change that made it.
+  static func versionMade(restores: Bool, on transaction: PostgresTransaction) async throws {
+    let bounds = try await HistoryStore.bounds(on: transaction)
+    guard let open = try await RolloutStore.open(on: transaction) else {
+      return try await begin(bounds, on: transaction)
+    }
+    let rollout = open.rollout
+    if open.isHalted || restores {
+      // A halted one is mended by what comes next, and who goes back does not wait for what he goes back from.
+      try await RolloutStore.end(rollout.number, .superseded, on: transaction)
+      try await begin(bounds, on: transaction)
+    } else if rollout.stage == .fleet && rollout.pace != .watched {
+      // All edges have it or get it now; the next version need not wait for the last of their answers.
+      try await finish(rollout, on: transaction)
+      try await begin(HistoryStore.bounds(on: transaction), on: transaction)
+    }
+  }
+
+  /// Takes every step that is due.
+  /// - Returns: when to look again at the latest; nothing where only a new version brings something to do
+  @discardableResult
+  func step() async throws -> Moment? {
+    guard try await RolloutStore.isDue(on: pool) else { return nil }
+    return try await pool.transaction { transaction in
+      // Each turn enters a stage, ends a rollout or begins one: there are not many to come.
+      while true {
+        let bounds = try await HistoryStore.lock(on: transaction)
+        guard let open = try await RolloutStore.open(on: transaction) else {
+          guard bounds.everywhere < bounds.newest else { return nil }
+          try await Self.begin(bounds, on: transaction)
+          continue
+        }
+        if open.isHalted { return nil }
+        let (edges, now) = try await RolloutStore.edges(on: transaction)
+        let decision = RolloutDecision(rollout: open.rollout, edges: edges, settings: settings, now: now)
+        switch decision.next() {
+        case .wait(let until): return until
+        case .enter(let stage, let canary, let watching, let lost):
+          try await RolloutStore.enter(
+            stage, of: open.rollout.number, canary: canary, watching: watching, lost: lost, on: transaction)
+          try await RolloutStore.announce(on: transaction)
+        case .finish: try await Self.finish(open.rollout, on: transaction)
+        case .halt(let reason): try await Self.halt(open.rollout, reason, bounds, on: transaction)
+        }
+      }
+    }
+  }
+
+  private static func begin(
+    _ bounds: HistoryStore.Bounds, on transaction: PostgresTransaction
+  ) async throws {
+    let (base, target) = (bounds.everywhere, bounds.newest)
+    guard base < target else { return }
+    let pace = try await RolloutStore.pace(after: base, on: transaction)
+    let (edges, _) = try await RolloutStore.edges(on: transaction)
+    switch RolloutDecision.first(base: base, pace: pace, edges: edges) {
+    case .enter(let stage, let canary, let watching, _):
+      try await RolloutStore.begin(
+        base: base, target: target, pace: pace, stage: stage, canary: canary, watching: watching,
+        on: transaction)
+    case .finish, .wait, .halt:
+      // Nobody is there to try it on: whoever comes back gets it.
+      try await RolloutStore.setEverywhere(target, on: transaction)
+    }
+    try await RolloutStore.announce(on: transaction)
+  }
+
+  private static func finish(_ rollout: Rollout, on transaction: PostgresTransaction) async throws {
+    try await RolloutStore.end(rollout.number, .done, on: transaction)
+    try await RolloutStore.setEverywhere(rollout.target, on: transaction)
+    try await RolloutStore.announce(on: transaction)
+  }
+
+  private static func halt(
+    _ rollout: Rollout, _ reason: String, _ bounds: HistoryStore.Bounds, on transaction: PostgresTransaction
+  ) async throws {
+    let taken = try await takeBack(
+      rollout, reason: reason, newest: bounds.newest, by: .system, on: transaction)
+    guard !taken else { return }
+    try await RolloutStore.end(rollout.number, .halted, reason: reason, on: transaction)
+    try await RolloutStore.announce(on: transaction)
+  }
+
+  /// Makes a version that has what was everywhere before the rollout, for all edges at once.
+  /// - Returns: false where there is nothing that may be taken back: a rollback is not rolled back in its turn, and
+  ///   access that was taken away stays away
+  private static func takeBack(
+    _ rollout: Rollout, reason: String, newest: UInt64, by actor: Actor, on transaction: PostgresTransaction
+  ) async throws -> Bool {
+    guard rollout.pace != .atOnce else { return false }
+    var resources = try await RollbackStore.restore(to: rollout.base, on: transaction).changed
+    // Where keys were what edges refused, those that were made with them never worked everywhere.
+    if rollout.pace == .quick {
+      resources += try await RollbackStore.revokeKeys(
+        madeAfter: rollout.base, through: rollout.target, on: transaction)
+    }
+    guard !resources.isEmpty else { return false }
+    try await RolloutStore.end(
+      rollout.number, .rolledBack, reason: reason, rolledBackBy: newest + 1, on: transaction)
+    let change = Change(
+      "rollout.rollback", subject: "of version \(rollout.target) to \(rollout.base)", resources: resources,
+      pace: .atOnce, restores: rollout.base)
+    try await ChangeService.record(change, by: actor, on: transaction)
+    return true
+  }
+}

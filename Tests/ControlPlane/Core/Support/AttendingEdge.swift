@@ -1,0 +1,147 @@
+// An edge that stays connected and does with new configurations what the test tells it to.
+
+import ControlPlaneCore
+import Foundation
+import GRPCCore
+import StraitControlLink
+import StraitProtocol
+import Synchronization
+
+final class AttendingEdge: Sendable {
+  enum Behaviour: Sendable {
+    case take
+    /// Takes every version but that one.
+    case refuse(UInt64, String)
+    /// Keeps it without an answer, until `answer`.
+    case hold
+  }
+
+  private struct Shared {
+    var state = ConfigurationState()
+    var behaviour = Behaviour.take
+    var held: ConfigurationState?
+    var refusals = 0
+  }
+
+  let edge: TestEdge
+  private let shared = Mutex(Shared())
+  private let statuses: AsyncStream<WireConfigurationStatus>
+  private let outgoing: AsyncStream<WireConfigurationStatus>.Continuation
+  private let task: Mutex<Task<Void, any Error>?> = Mutex(nil)
+
+  var state: ConfigurationState { shared.withLock { $0.state } }
+  var version: UInt64 { state.version }
+  /// A configuration that came and was not answered.
+  var held: UInt64? { shared.withLock { $0.held?.version } }
+  var refusals: Int { shared.withLock { $0.refusals } }
+
+  private init(_ edge: TestEdge, holding state: ConfigurationState) {
+    self.edge = edge
+    (statuses, outgoing) = AsyncStream.makeStream()
+    shared.withLock { $0.state = state }
+  }
+
+  /// Connects, and returns when the control plane knows what the edge runs.
+  static func join(
+    _ running: RunningControlPlane, as edge: TestEdge,
+    holding state: ConfigurationState = ConfigurationState()
+  ) async throws -> AttendingEdge {
+    let attending = AttendingEdge(edge, holding: state)
+    attending.start(running)
+    try await eventually {
+      let listed = try await FleetStore.list(on: running.pool).first { $0.id == edge.id.description }
+      return listed?.connected == true && attending.version > 0 && listed?.version == attending.version
+    }
+    return attending
+  }
+
+  static func join(_ running: RunningControlPlane, region: String = "eu-west") async throws -> AttendingEdge {
+    try await join(running, as: try await TestEdge.enrolled(running, region: region))
+  }
+
+  func will(_ behaviour: Behaviour) { shared.withLock { $0.behaviour = behaviour } }
+
+  /// Takes what it holds back.
+  func answer() {
+    let version = shared.withLock { shared -> UInt64? in
+      guard let held = shared.held else { return nil }
+      shared.state = held
+      shared.held = nil
+      shared.behaviour = .take
+      return held.version
+    }
+    if let version { acknowledge(version) }
+  }
+
+  func report(ended: UInt64, failed: UInt64) {
+    outgoing.yield(
+      .with {
+        $0.report = .with {
+          $0.endedExchanges = ended
+          $0.failedExchanges = failed
+        }
+      })
+  }
+
+  func leave() async {
+    let task = task.withLock { $0 }
+    task?.cancel()
+    _ = await task?.result
+  }
+
+  // MARK: The stream
+
+  private func start(_ running: RunningControlPlane) {
+    let hello = shared.withLock { $0.state }
+    outgoing.yield(
+      .with {
+        $0.hello = .with {
+          $0.lineage = Data(hello.lineage)
+          $0.version = hello.version
+          $0.softwareVersion = "0.0.1-test"
+        }
+      })
+    let (security, port) = (edge.security, running.ports.link)
+    task.withLock {
+      $0 = Task {
+        try await withLink(port: port, security: security) { client in
+          try await WireConfiguration.Client(wrapping: client).follow { writer in
+            for await status in self.statuses { try await writer.write(status) }
+          } onResponse: { response in
+            var parts: [WireConfigurationUpdate] = []
+            for try await part in response.messages {
+              parts.append(part)
+              guard part.last else { continue }
+              try self.receive(parts)
+              parts = []
+            }
+          }
+        }
+      }
+    }
+  }
+
+  private func receive(_ parts: [WireConfigurationUpdate]) throws {
+    let base = shared.withLock { $0.held ?? $0.state }
+    let next = try base.applying(parts)
+    switch shared.withLock({ $0.behaviour }) {
+    case .hold: shared.withLock { $0.held = next }
+    case .refuse(next.version, let reason):
+      shared.withLock { $0.refusals += 1 }
+      outgoing.yield(
+        .with {
+          $0.refusal = .with {
+            $0.version = next.version
+            $0.reason = reason
+          }
+        })
+    case .take, .refuse:
+      shared.withLock { $0.state = next }
+      acknowledge(next.version)
+    }
+  }
+
+  private func acknowledge(_ version: UInt64) {
+    outgoing.yield(.with { $0.acknowledgement = .with { $0.version = version } })
+  }
+}
