@@ -110,7 +110,7 @@ enum ForwardingTarget {
       wire.pathPrefix = prefix
       wire.credentialStyle = style
       wire.credential.append(contentsOf: Array("the-edges-own-secret".utf8))
-      var trust = UpstreamTrust()
+      var trust = UpstreamTrust(reusing: [UpstreamEntry]())
       do {
         return try UpstreamEntry(wire, id: UpstreamID.none, trust: &trust)
       } catch {
