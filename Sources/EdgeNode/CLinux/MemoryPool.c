@@ -39,8 +39,6 @@ void *strait_pool_take(size_t count) {
   block *first = lists[list];
   if (first == NULL) return malloc(list * GRAIN + 8);
   lists[list] = first->next;
-  // The next to be taken has lain here for a while: its pointer is on its way until then.
-  __builtin_prefetch(first->next, 1);
   kept_bytes -= list * GRAIN;
   return first;
 }

@@ -79,10 +79,7 @@ final class Connection: EventSource {
   private static let flushesPerTurn = 4
 
   let loop: EventLoop
-  private(set) var session: Session? {
-    didSet { receivesAtMost = session?.receivesAtMost ?? LoopBuffers.size }
-  }
-  private var receivesAtMost = LoopBuffers.size
+  private(set) var session: Session?
   var isDirty = false
   /// When the peer last gave bytes, monotonic microseconds.
   private(set) var lastReceivedAt: Int64
@@ -228,7 +225,7 @@ final class Connection: EventSource {
 
   private func receive() {
     let space = loop.buffers.received
-    let count = recv(descriptor, space.baseAddress, receivesAtMost, 0)
+    let count = recv(descriptor, space.baseAddress, session?.receivesAtMost ?? LoopBuffers.size, 0)
     guard count > 0 else {
       if count == 0 { peerEnded(inOrder: tls == nil) } else if !wouldBlock() { close(.failed) }
       return

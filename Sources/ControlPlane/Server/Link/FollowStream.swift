@@ -126,8 +126,7 @@ final class FollowStream: Sendable {
   }
 
   private func begin(_ hello: WireConfigurationHello) async throws {
-    // Another replica may have told it of a version that was not heard of here yet.
-    // And a newcomer is to begin with all that there is.
+    // Another replica may have told it of a version that was not heard of here yet; a newcomer begins with all there is.
     let isUnheard = hello.version > (await publisher.newestVersion)
     if isUnheard || hello.version == 0 { await publisher.refresh() }
     let newest = await publisher.newestVersion
