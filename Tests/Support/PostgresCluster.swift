@@ -125,7 +125,7 @@ package final class PostgresCluster: Sendable {
   private func startServer() async throws {
     let options =
       "-c listen_addresses=127.0.0.1 -c port=\(port) -c unix_socket_directories=\(folder) "
-      + "-c max_connections=500 -c shared_buffers=64MB"
+      + "-c max_connections=1000 -c shared_buffers=64MB"
     try await run(
       account.command([
         "\(Self.binaries)/pg_ctl", "-D", "\(folder)/data", "-w", "-t", "120", "-l", "\(folder)/log", "-o",

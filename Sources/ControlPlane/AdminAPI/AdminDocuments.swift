@@ -236,12 +236,14 @@ package struct TeamSummary: Codable, Sendable {
   package var id: String
   package var name: String
   package var account: String
+  package var suspended: Bool
   package var createdAt: String
 
-  package init(id: String, name: String, account: String, createdAt: String) {
+  package init(id: String, name: String, account: String, suspended: Bool, createdAt: String) {
     self.id = id
     self.name = name
     self.account = account
+    self.suspended = suspended
     self.createdAt = createdAt
   }
 }

@@ -25,6 +25,11 @@ package enum AdminRoute {
   /// GET `?before=&limit=` → `[VersionSummary]`, newest first; GET `/{version}/difference?from=` → `VersionDifference`;
   /// POST `/{version}/rollback` → `RollbackResult`
   package static let versions = "/admin/v1/versions"
+  /// PUT `/{name or id}` `SuspensionRequest` → `SuspensionResult`
+  package static let suspensions = "/admin/v1/suspensions"
+  /// GET `?limit=` → `[RevocationSummary]`, newest first; GET `/{number}` → `RevocationSummary`; POST
+  /// `RevocationRequest` → `RevocationResult`; PUT `/{number}` → `RevocationSummary` confirms it under a new number
+  package static let revocations = "/admin/v1/revocations"
   /// GET → `[RolloutSummary]`, newest first; GET `/{number}`, POST `/{number}/resume`, POST `/{number}/abort` →
   /// `RolloutSummary`, the first with its edges
   package static let rollouts = "/admin/v1/rollouts"

@@ -19,8 +19,15 @@ package struct ControlPlane: Sendable {
   package let pool: PostgresPool
   package let publisher: ConfigurationPublisher
   private let calls = EdgeCalls()
+  package let revocations: RevocationPublisher
+  /// What the revocation lane waits for is nobody else's.
+  private let revocationPool: PostgresPool
   private let settings: ControlPlaneSettings
   private let logger: Logger
+
+  private static let revocationConnections = 2
+  /// A fleet that comes back all at once.
+  private static let revocationWaiters = 4096
 
   /// Brings the database to the newest schema and makes what a first start has to make.
   package static func prepare(_ settings: ControlPlaneSettings, logger: Logger) async throws -> ControlPlane {
@@ -44,6 +51,12 @@ package struct ControlPlane: Sendable {
     self.logger = logger
     let reader = ConfigurationReader(pool: pool, lineage: installation.lineage, key: installation.key)
     publisher = ConfigurationPublisher(reader: reader, logger: logger)
+    var limits = PostgresPoolLimits()
+    limits.maximumConnections = Self.revocationConnections
+    limits.maximumWaiters = Self.revocationWaiters
+    revocationPool = PostgresPool(settings.database, limits: limits, logger: logger)
+    revocations = RevocationPublisher(
+      pool: revocationPool, lineage: installation.lineage, logger: logger)
   }
 
   /// What has to run, in the order of starting. It is stopped in the reverse order: first new work, then the pool.
@@ -64,6 +77,7 @@ package struct ControlPlane: Sendable {
         ConfigurationProvider(
           publisher: publisher, rollouts: rollouts, pool: pool, lineage: installation.lineage, logger: logger),
         IdentityProvider(identities: admin.identities, logger: logger),
+        RevocationProvider(publisher: revocations, pool: revocationPool, logger: logger),
         UsageProvider(ingest: UsageIngestService(pool: pool, logger: logger), logger: logger),
       ], interceptors: [EdgeAdmission(calls: calls, pool: pool, logger: logger)], logger: logger
     ) { port in await onListening(\.link, port) }
@@ -78,7 +92,9 @@ package struct ControlPlane: Sendable {
     let watch = ConfigurationWatch(configuration: settings.database, publisher: publisher, logger: logger)
     let evictions = EvictionWatch(
       configuration: settings.database, pool: pool, calls: calls, logger: logger)
-    return [PoolService(pool: pool), link, enrolment, server, watch, evictions, rollouts]
+    let revocationWatch = RevocationWatch(
+      configuration: settings.database, publisher: revocations, pool: revocationPool, logger: logger)
+    return [PoolService(pool: pool), link, enrolment, server, watch, evictions, revocationWatch, rollouts]
   }
 }
 

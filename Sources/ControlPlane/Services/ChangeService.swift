@@ -15,19 +15,22 @@ package struct Change: Sendable {
   package let pace: Pace
   /// The version whose content it brings back.
   package let restores: UInt64?
+  /// What edges must refuse ahead of the version.
+  package let revoking: [Revoking]
   /// Whether it makes a version even where no resource changes.
   package let isVersion: Bool
 
   /// - Parameter pace: what callers need is quick, and what serves them is watched, where nothing else is said
   package init(
     _ action: String, subject: some CustomStringConvertible, resources: [ResourceKey] = [], pace: Pace? = nil,
-    restores: UInt64? = nil, isVersion: Bool = false
+    restores: UInt64? = nil, isVersion: Bool = false, revoking: [Revoking] = []
   ) {
     self.action = action
     self.subject = subject.description
     self.resources = resources
     self.pace = pace ?? (resources.allSatisfy(\.isOfCallers) ? .quick : .watched)
     self.restores = restores
+    self.revoking = revoking
     self.isVersion = isVersion || restores != nil || !resources.isEmpty
   }
 }
@@ -60,8 +63,10 @@ package struct ChangeService: Sendable {
   static func record(_ change: Change, by actor: Actor, on transaction: PostgresTransaction) async throws {
     var version: Int64?
     if change.isVersion {
-      version = try await ChangeStore.appendVersion(
+      let made = try await ChangeStore.appendVersion(
         changing: change.resources, pace: change.pace, restoring: change.restores, on: transaction)
+      try await RevocationStore.append(change.revoking, version: made, on: transaction)
+      version = made
     }
     try await ChangeStore.appendAudit(
       newUUID(), actor: actor, action: change.action, subject: change.subject, version: version,

@@ -39,17 +39,12 @@ package struct KeyService: Sendable {
 
   /// Revoking what is revoked changes nothing and is no error.
   package func revoke(_ idOrPublicID: String, by actor: Actor) async throws -> KeySummary {
-    try await changes.perform(by: actor) { transaction in
-      let id = try await Self.resolve(idOrPublicID, on: transaction)
-      let revoked = try await KeyStore.revoke(id, on: transaction)
-      let summary = try await Self.summary(of: id, on: transaction)
-      let change = Change("key.revoke", subject: summary.publicID, resources: [ResourceKey(.key, id)])
-      return (summary, revoked ? change : nil)
-    }
+    let result = try await RevocationService(changes: changes).revoke([idOrPublicID], confirm: nil, by: actor)
+    guard let summary = result.keys.first else { throw Refusal(.notFound, "the key is gone") }
+    return summary
   }
 
-  private static func resolve(_ idOrPublicID: String, on session: some PostgresSession) async throws -> KeyID
-  {
+  static func resolve(_ idOrPublicID: String, on session: some PostgresSession) async throws -> KeyID {
     if let id = try await KeyStore.withPublicID(idOrPublicID, on: session) { return id }
     if let id = KeyID(idOrPublicID), try await KeyStore.find(id, on: session) != nil { return id }
     // What was given may be a whole key, pasted by mistake: it is not repeated.
@@ -58,7 +53,7 @@ package struct KeyService: Sendable {
       hint: "give the key's id or its public id, the 12 characters after sk-strait-; see `strait key list`")
   }
 
-  private static func summary(of id: KeyID, on session: some PostgresSession) async throws -> KeySummary {
+  static func summary(of id: KeyID, on session: some PostgresSession) async throws -> KeySummary {
     guard let summary = try await KeyStore.find(id, on: session) else {
       throw Refusal(.notFound, "key \(id) is gone")
     }

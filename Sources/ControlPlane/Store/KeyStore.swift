@@ -45,10 +45,42 @@ package enum KeyStore {
     try await session.query("SELECT id FROM keys WHERE public_id = $1", publicID).first?.get("id")
   }
 
-  /// - Returns: whether the key was good until now
-  package static func revoke(_ id: KeyID, on session: some PostgresSession) async throws -> Bool {
-    try await session.execute("UPDATE keys SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL", id)
-      == 1
+  /// Ends keys for good.
+  /// - Returns: those that were not revoked before, and whether each was good until now
+  package static func revoke(
+    _ ids: [KeyID], on session: some PostgresSession
+  ) async throws -> [(id: KeyID, wasGood: Bool)] {
+    try await session.query(
+      """
+      UPDATE keys SET revoked_at = now() FROM teams
+      WHERE keys.id = ANY ($1) AND revoked_at IS NULL AND teams.id = team_id
+      RETURNING keys.id, (expires_at IS NULL OR expires_at > now()) AND NOT suspended AS was_good
+      """, ids
+    ).map { (try $0.get("id"), try $0.get("was_good")) }
+  }
+
+  /// - Returns: those that were not revoked before
+  package static func revoke(allOf team: TeamID, on session: some PostgresSession) async throws -> [KeyID] {
+    try await session.query(
+      "UPDATE keys SET revoked_at = now() WHERE team_id = $1 AND revoked_at IS NULL RETURNING id", team
+    ).map { try $0.get("id") }
+  }
+
+  /// Keys that an edge would accept; counting stops at `limit`, so that a small question about many keys is cheap.
+  package static func countGood(
+    team: TeamID? = nil, limit: Int, on session: some PostgresSession
+  ) async throws -> Int {
+    let count: Int64 = try await session.query(
+      """
+      SELECT count(*) FROM (
+        SELECT FROM keys JOIN teams ON teams.id = team_id
+        WHERE ($1::uuid IS NULL OR team_id = $1)
+          AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()) AND NOT suspended
+        LIMIT $2
+      ) AS good
+      """, team, limit
+    ).single().get("count")
+    return Int(count)
   }
 
   private static func summary(_ row: PostgresRow) throws -> KeySummary {

@@ -29,7 +29,7 @@ package enum TeamStore {
   package static func list(on session: some PostgresSession) async throws -> [TeamSummary] {
     try await session.query(
       """
-      SELECT teams.id, teams.name, accounts.name AS account, teams.created_at
+      SELECT teams.id, teams.name, accounts.name AS account, teams.suspended, teams.created_at
       FROM teams JOIN accounts ON accounts.id = teams.account_id ORDER BY accounts.name, teams.name
       """
     ).map(summary)
@@ -38,7 +38,7 @@ package enum TeamStore {
   package static func find(_ id: TeamID, on session: some PostgresSession) async throws -> TeamSummary? {
     try await session.query(
       """
-      SELECT teams.id, teams.name, accounts.name AS account, teams.created_at
+      SELECT teams.id, teams.name, accounts.name AS account, teams.suspended, teams.created_at
       FROM teams JOIN accounts ON accounts.id = teams.account_id WHERE teams.id = $1
       """, id
     ).first.map(summary)
@@ -49,10 +49,18 @@ package enum TeamStore {
     try await session.query("SELECT id FROM teams WHERE name = $1", name).map { try $0.get("id") }
   }
 
+  /// - Returns: whether that changes anything
+  package static func setSuspended(
+    _ suspended: Bool, _ id: TeamID, on session: some PostgresSession
+  ) async throws -> Bool {
+    try await session.execute(
+      "UPDATE teams SET suspended = $2 WHERE id = $1 AND suspended <> $2", id, suspended) == 1
+  }
+
   private static func summary(_ row: PostgresRow) throws -> TeamSummary {
     TeamSummary(
       id: try row.get("id", as: TeamID.self).description, name: try row.get("name"),
-      account: try row.get("account"),
+      account: try row.get("account"), suspended: try row.get("suspended"),
       createdAt: try row.time("created_at"))
   }
 }

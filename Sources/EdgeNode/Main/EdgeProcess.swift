@@ -41,14 +41,16 @@ final class EdgeProcess: Sendable {
         let tables = try PolicyTables(state, region: region.withLock { $0 }, reusing: serving?.tables)
         serving?.adopt(tables)
         logger.info("configuration in force", metadata: ["version": "\(state.version)"])
-      })
+      },
+      enforce: { [self] subjects in edge.withLock { $0 }?.adopt(RevocationTable(subjects)) })
     // An edge without identity waits here for the control plane; a signal ends the wait.
     guard let identity = try await signals.firstOf({ try await uplink.ensureIdentity() }) else { return }
     region.withLock { $0 = identity.region }
     let accessLog = try file.accessLog.map { try AccessLog(path: $0.file, sample: $0.sample) }
+    let tables = try firstTables(uplink, region: identity.region)
     let serving = try Edge(
-      settings: settings(identity), tables: try firstTables(uplink, region: identity.region), sink: spool,
-      accessLog: accessLog,
+      settings: settings(identity), tables: tables, revocations: RevocationTable(uplink.loadRevocations()),
+      sink: spool, accessLog: accessLog,
       gauges: {
         [
           ("strait_edge_spooled_records", Double(spool.depth)),

@@ -8,6 +8,7 @@ import Synchronization
 package final class Edge: Sendable {
   private struct State {
     var tables: PolicyTables
+    var revocations: RevocationTable
     var running = 0
     var onStopped: [@Sendable () -> Void] = []
   }
@@ -21,9 +22,12 @@ package final class Edge: Sendable {
   private let accessLog: AccessLog?
   private let extraGauges: @Sendable () -> [(name: String, value: Double)]
 
-  /// - Parameter gauges: values for `/metrics` that the data path does not know
+  /// - Parameters:
+  ///   - revocations: what is refused whatever the tables say
+  ///   - gauges: values for `/metrics` that the data path does not know
   package init(
-    settings: EdgeSettings, tables: PolicyTables, sink: any UsageSink, accessLog: AccessLog? = nil,
+    settings: EdgeSettings, tables: PolicyTables, revocations: RevocationTable = .empty, sink: any UsageSink,
+    accessLog: AccessLog? = nil,
     gauges: @escaping @Sendable () -> [(name: String, value: Double)]
   ) throws {
     self.settings = settings
@@ -40,7 +44,7 @@ package final class Edge: Sendable {
         limitBytes: limits.memoryBytes ?? MemoryLimit.ofProcess, drainPercent: limits.memoryDrainPercent,
         refusePercent: limits.memoryRefusePercent, resetPercent: limits.memoryResetPercent))
     handles = try (0..<max(1, settings.workers)).map { _ in try WorkerHandle() }
-    state = Mutex(State(tables: tables))
+    state = Mutex(State(tables: tables, revocations: revocations))
   }
 
   /// A little below half, because each client may have an upstream's connection, and files need descriptors too.
@@ -57,7 +61,7 @@ package final class Edge: Sendable {
       heldRequests: HeldBytes(limit: settings.limits.heldBodyBytes),
       heldAnswers: HeldBytes(limit: settings.limits.heldAnswerBytes))
     let admin = adminFacts
-    let tables = state.withLock { $0.tables }
+    let (tables, revocations) = state.withLock { ($0.tables, $0.revocations) }
     for (index, handle) in handles.enumerated() {
       let started = Mutex<SystemCallError?>(nil)
       let ready = ThreadGate()
@@ -65,8 +69,8 @@ package final class Edge: Sendable {
         strait_pool_prepare_thread()
         do {
           let worker = try Worker(
-            settings: settings, handle: handle, tls: tls, policy: tables, sink: sink, shared: shared,
-            index: index)
+            settings: settings, handle: handle, tls: tls, policy: tables, revocations: revocations,
+            sink: sink, shared: shared, index: index)
           if index == 0 { try worker.serveAdmin(settings.adminListen, admin) }
           state.withLock { $0.running += 1 }
           ready.open()
@@ -88,6 +92,14 @@ package final class Edge: Sendable {
     state.withLock { $0.tables = tables }
     for handle in handles {
       handle.post { $0.adopt(tables) }
+    }
+  }
+
+  /// Refuses these keys and teams at every worker, and cuts their streams, whatever the configuration says.
+  package func adopt(_ revocations: RevocationTable) {
+    state.withLock { $0.revocations = revocations }
+    for handle in handles {
+      handle.post { $0.adopt(revocations) }
     }
   }
 
@@ -139,6 +151,7 @@ package final class Edge: Sendable {
       metrics: { [self] in
         let own = [
           ("strait_edge_configuration_version", Double(version)),
+          ("strait_edge_revocations_ahead", Double(state.withLock { $0.revocations.count })),
           ("strait_edge_memory_bytes", Double(overload.usedBytes)),
           ("strait_edge_memory_limit_bytes", Double(overload.limitBytes)),
           ("strait_edge_memory_level", Double(overload.level.rawValue)),

@@ -163,7 +163,8 @@ final class Exchange: RelayedStream {
       caller = policy.caller(KeyDigest(hashing: key), now: startedAtWallClock)
       if let caller { memory?.remember(key, caller: caller, policy: policy) }
     }
-    guard caller != nil else {
+    guard let caller, worker.revoked.isEmpty || !worker.revoked.refuses(caller) else {
+      self.caller = nil
       refuse(.unknownKey)
       return false
     }

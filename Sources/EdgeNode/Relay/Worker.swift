@@ -18,6 +18,9 @@ final class Worker: RequestReceiver, ConnectionOwner {
   let edgeName: [UInt8]
   let limits: RelayLimits
   private(set) var policy: PolicyTables
+  /// Keys and teams that are refused whatever the policy says. The table keeps the memory that the lookup reads.
+  private(set) var revoked: RevocationLookup
+  private var revocations: RevocationTable
   var random = FastRandom()
   let heldRequests: HeldShare
   let heldAnswers: HeldShare
@@ -50,14 +53,16 @@ final class Worker: RequestReceiver, ConnectionOwner {
   private var stopsAt: Int64 = .max
 
   init(
-    settings: EdgeSettings, handle: WorkerHandle, tls: TLSContext, policy: PolicyTables, sink: any UsageSink,
-    shared: SharedParts, index: Int
+    settings: EdgeSettings, handle: WorkerHandle, tls: TLSContext, policy: PolicyTables,
+    revocations: RevocationTable, sink: any UsageSink, shared: SharedParts, index: Int
   ) throws {
     self.settings = settings
     limits = settings.limits
     self.handle = handle
     self.tls = tls
     self.policy = policy
+    self.revocations = revocations
+    revoked = revocations.lookup
     self.sink = sink
     resolver = shared.resolver
     accessLog = shared.accessLog
@@ -123,12 +128,19 @@ final class Worker: RequestReceiver, ConnectionOwner {
     endRevoked()
   }
 
-  /// Breaks off what runs under keys that the new configuration does not know.
+  /// Takes on what is refused from now on, and breaks off what runs under it.
+  func adopt(_ table: RevocationTable) {
+    revoked = table.lookup
+    revocations = table
+    endRevoked()
+  }
+
+  /// Breaks off what runs under keys that the new configuration does not know, or that were revoked ahead of it.
   private func endRevoked() {
     for index in stride(from: exchanges.count - 1, through: 0, by: -1) where index < exchanges.count {
-      guard let caller = exchanges[index].caller, policy.caller(caller.digest, now: 0) == nil else {
-        continue
-      }
+      guard let caller = exchanges[index].caller,
+        revoked.refuses(caller) || policy.caller(caller.digest, now: 0) == nil
+      else { continue }
       exchanges[index].revoke()
     }
   }

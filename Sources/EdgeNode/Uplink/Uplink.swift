@@ -17,6 +17,7 @@ package final class Uplink: Sendable {
   private let apply: @Sendable (ConfigurationState) throws -> Void
   private let store: IdentityStore
   private let keeper: SnapshotKeeper
+  private let revocations: RevocationKeeper
   private let known = Mutex<Known>(Known())
   private let evicted = Signal()
 
@@ -33,11 +34,13 @@ package final class Uplink: Sendable {
   ///   - exchangeCounts: how many ended and how many of them failed, by which a rollout judges a new version
   ///   - apply: puts a configuration into force. When it throws, the edge keeps the one before and the control plane gets
   ///     the error's words: they must not quote a credential.
+  ///   - enforce: refuses these keys and teams, and no others, whatever the configuration says
   package init(
     configuration: UplinkConfiguration, spool: UsageSpool, logger: Logger,
     activeExchanges: @escaping @Sendable () -> UInt64,
     exchangeCounts: @escaping @Sendable () -> (ended: UInt64, failed: UInt64) = { (0, 0) },
-    apply: @escaping @Sendable (ConfigurationState) throws -> Void
+    apply: @escaping @Sendable (ConfigurationState) throws -> Void,
+    enforce: @escaping @Sendable ([RevocationSubject]) -> Void = { _ in }
   ) {
     self.configuration = configuration
     self.spool = spool
@@ -46,8 +49,13 @@ package final class Uplink: Sendable {
     self.exchangeCounts = exchangeCounts
     self.apply = apply
     store = IdentityStore(folder: configuration.dataDirectory)
+    let revocations = RevocationKeeper(
+      dataDirectory: configuration.dataDirectory, limits: configuration.limits, logger: logger,
+      enforce: enforce)
+    self.revocations = revocations
     keeper = SnapshotKeeper(
-      dataDirectory: configuration.dataDirectory, limits: configuration.limits, logger: logger)
+      dataDirectory: configuration.dataDirectory, limits: configuration.limits, logger: logger,
+      stored: { revocations.configurationStored($0) })
   }
 
   /// Who this edge is; nil before the first `ensureIdentity` or `loadLastGood` on an edge that has enrolled.
@@ -83,6 +91,11 @@ package final class Uplink: Sendable {
     return state
   }
 
+  /// The keys and teams that were revoked ahead of the configuration when the edge stopped: refused from the start.
+  package func loadRevocations() -> [RevocationSubject] {
+    revocations.load(beside: known.withLock { $0.lastGood })
+  }
+
   /// Forgets what `loadLastGood` gave, so that the control plane sends everything.
   package func discardLastGood() {
     known.withLock { $0.lastGood = ConfigurationState() }
@@ -106,10 +119,17 @@ package final class Uplink: Sendable {
     let peering = try makePeering(over: link)
     let follower = ConfigurationFollower(
       link: link, configuration: configuration, state: lastGood, keeper: keeper, logger: logger,
-      peers: peering?.configurations,
-      report: { self.report() }, apply: apply)
+      peers: peering?.configurations, isRevoked: { [revocations] in revocations.refuses($0) },
+      report: { self.report() },
+      apply: { [apply, revocations] state in
+        try apply(state)
+        revocations.configurationApplied(state)
+      })
+    let watcher = RevocationWatcher(
+      link: link, limits: configuration.limits, keeper: revocations, logger: logger)
     await withTaskGroup { group in
       group.addTask { await follower.run() }
+      group.addTask { await watcher.run() }
       group.addTask { await self.keeper.run(credentials) }
       group.addTask { await renewal.run() }
       if let server = peering?.server({ follower.configurationForPeers }) {

@@ -65,6 +65,10 @@ package struct UplinkLimits: Sendable {
   package var updateResources = 10_000_000
   /// Answers waiting to go up; the oldest give way, because the newest says it all.
   package var queuedStatuses = 64
+  /// Revocations that the configuration does not hold yet.
+  package var revocations = 200_000
+  /// Before a control plane that lacks a service is asked for it again.
+  package var unknownServiceSeconds: Double = 60
   package var snapshotBytes = 1 << 30
   package var snapshotRetrySeconds: Double = 5
   /// The stored configuration is written again only so often that the disk takes no more than this on average.

@@ -717,6 +717,9 @@ package nonisolated struct WireRevocation: Sendable {
   /// somebody has said twice that so many keys go at once
   package var confirmed: Bool = false
 
+  /// of the configuration that holds it too: an edge at it or beyond does without
+  package var version: UInt64 = 0
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package nonisolated enum OneOf_Subject: Equatable, Sendable {
@@ -2010,7 +2013,7 @@ nonisolated extension WireRenewResponse: SwiftProtobuf.Message, SwiftProtobuf._M
 
 nonisolated extension WireRevocation: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Revocation"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lineage\0\u{1}number\0\u{3}key_id\0\u{3}team_id\0\u{3}made_at\0\u{1}confirmed\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lineage\0\u{1}number\0\u{3}key_id\0\u{3}team_id\0\u{3}made_at\0\u{1}confirmed\0\u{1}version\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2038,6 +2041,7 @@ nonisolated extension WireRevocation: SwiftProtobuf.Message, SwiftProtobuf._Mess
       }()
       case 5: try { try decoder.decodeSingularInt64Field(value: &self.madeAt) }()
       case 6: try { try decoder.decodeSingularBoolField(value: &self.confirmed) }()
+      case 7: try { try decoder.decodeSingularUInt64Field(value: &self.version) }()
       default: break
       }
     }
@@ -2071,6 +2075,9 @@ nonisolated extension WireRevocation: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if self.confirmed != false {
       try visitor.visitSingularBoolField(value: self.confirmed, fieldNumber: 6)
     }
+    if self.version != 0 {
+      try visitor.visitSingularUInt64Field(value: self.version, fieldNumber: 7)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2080,6 +2087,7 @@ nonisolated extension WireRevocation: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if lhs.subject != rhs.subject {return false}
     if lhs.madeAt != rhs.madeAt {return false}
     if lhs.confirmed != rhs.confirmed {return false}
+    if lhs.version != rhs.version {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

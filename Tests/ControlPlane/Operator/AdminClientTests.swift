@@ -67,7 +67,7 @@ struct AdminClientTests {
 
   @Test("carries its document as JSON")
   func post() async throws {
-    let team = #"{"id":"a","name":"b","account":"c","created_at":"d"}"#
+    let team = #"{"id":"a","name":"b","account":"c","suspended":false,"created_at":"d"}"#
     try await AdminStub.running(.json(team)) { stub in
       try await client(of: stub) { client in
         let made: TeamSummary = try await client.post(AdminRoute.teams, TeamRequest(name: "b", account: nil))

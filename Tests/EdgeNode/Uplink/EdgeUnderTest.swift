@@ -14,6 +14,15 @@ final class EdgeUnderTest: Sendable {
   let spool: UsageSpool
   let uplink: Uplink
   let applied: Applied
+  let refused: Refused
+
+  /// What the edge refuses ahead of its configuration.
+  final class Refused: Sendable {
+    private let sets = Mutex<[Set<RevocationSubject>]>([])
+
+    var last: Set<RevocationSubject>? { sets.withLock { $0.last } }
+    func enforce(_ subjects: [RevocationSubject]) { sets.withLock { $0.append(Set(subjects)) } }
+  }
 
   /// The configurations that were put into force.
   final class Applied: Sendable {
@@ -51,11 +60,12 @@ final class EdgeUnderTest: Sendable {
     configuration.limits.renewRetryMaximumMilliseconds = 50
     change(&configuration)
     spool = try UsageSpool(directory: configuration.spoolDirectory, limits: spoolLimits, logger: quiet)
-    let applied = Applied()
+    let (applied, refused) = (Applied(), Refused())
     self.applied = applied
+    self.refused = refused
     uplink = Uplink(
       configuration: configuration, spool: spool, logger: quiet, activeExchanges: { 3 },
-      apply: { try applied.apply($0) })
+      apply: { try applied.apply($0) }, enforce: { refused.enforce($0) })
   }
 
   /// Runs the uplink while the body does; the spool is closed afterwards.

@@ -20,6 +20,9 @@ enum LinkEvent: Sendable {
   case report(WireEdgeReport)
   case followEnded
   case batch(WireUsageBatch)
+  case revocationHello(WireRevocationHello)
+  case revocationAcknowledgement(UInt64)
+  case revocationRefusal(UInt64, String)
 }
 
 final class FakeControlPlane: Sendable {
@@ -41,6 +44,11 @@ final class FakeControlPlane: Sendable {
     var greeting: [WireConfigurationUpdate] = []
     var streams: [Int: AsyncStream<WireConfigurationUpdate>.Continuation] = [:]
     var nextStream = 0
+    /// Sent to every edge right after its hello on the revocation lane.
+    var revocations: [WireRevocation] = []
+    var watches: [Int: AsyncStream<WireRevocation>.Continuation] = [:]
+    /// As a control plane from before there were revocations.
+    var knowsRevocations = true
     /// Per epoch: the records as a database would hold them, each number once.
     var stored: [UInt64: [UInt64: WireUsageRecord]] = [:]
     var watermarks: [UInt64: UInt64] = [:]
@@ -94,6 +102,26 @@ final class FakeControlPlane: Sendable {
     behaviour.withLock { for stream in $0.streams.values { stream.yield(update) } }
   }
 
+  func nextRevocationHello() async throws -> WireRevocationHello {
+    try await next { if case .revocationHello(let hello) = $0 { hello } else { nil } }
+  }
+
+  /// Waits until the edge has everything up to `number` in force and on its disk.
+  func revocationAcknowledged(_ number: UInt64) async throws {
+    try await next { if case .revocationAcknowledgement(number) = $0 { () } else { nil } }
+  }
+
+  func nextRevocationRefusal() async throws -> (number: UInt64, reason: String) {
+    try await next {
+      if case .revocationRefusal(let number, let reason) = $0 { (number, reason) } else { nil }
+    }
+  }
+
+  /// Sends a revocation to every edge that watches.
+  func send(_ revocation: WireRevocation) {
+    behaviour.withLock { for stream in $0.watches.values { stream.yield(revocation) } }
+  }
+
   // MARK: Serving
 
   /// A port to come back to: below those that the kernel hands out, so that no other connection takes it meanwhile.
@@ -110,11 +138,11 @@ final class FakeControlPlane: Sendable {
   ) async throws -> Result {
     let link = try transport(port: port, mutual: true)
     let enrolment = try transport(port: enrolmentPort, mutual: false, as: pose)
-    let linkServer = GRPCServer(
-      transport: link,
-      services: [
-        ConfigurationService(plane: self), UsageService(plane: self), IdentityService(plane: self),
-      ])
+    var services: [any RegistrableRPCService] = [
+      ConfigurationService(plane: self), UsageService(plane: self), IdentityService(plane: self),
+    ]
+    if get({ $0.knowsRevocations }) { services.append(RevocationService(plane: self)) }
+    let linkServer = GRPCServer(transport: link, services: services)
     let enrolmentServer = GRPCServer(transport: enrolment, services: [EnrolmentService(plane: self)])
     return try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await linkServer.serve() }
@@ -128,7 +156,9 @@ final class FakeControlPlane: Sendable {
         group.cancelAll()
         throw error
       }
-      group.cancelAll()
+      // In order, because the transport traps on a connection that it has accepted and not yet taken when it is cancelled.
+      linkServer.beginGracefulShutdown()
+      enrolmentServer.beginGracefulShutdown()
       while case .some = await group.nextResult() {}
       return result
     }
@@ -160,7 +190,8 @@ final class FakeControlPlane: Sendable {
       address: .ipv4(host: "127.0.0.1", port: port),
       transportSecurity: mutual
         ? .mTLS(certificateChain: chain, privateKey: privateKey) { $0.trustRoots = trust }
-        : .tls(certificateChain: chain, privateKey: privateKey))
+        : .tls(certificateChain: chain, privateKey: privateKey),
+      config: .defaults { $0.connection.maxGraceTime = .milliseconds(20) })
   }
 
   // MARK: What the services do
@@ -220,6 +251,21 @@ final class FakeControlPlane: Sendable {
   fileprivate func closeStream(_ number: Int) {
     behaviour.withLock { $0.streams[number] = nil }
     note(.followEnded)
+  }
+
+  fileprivate func openWatch() -> (Int, AsyncStream<WireRevocation>) {
+    let (stream, continuation) = AsyncStream.makeStream(of: WireRevocation.self)
+    let number = behaviour.withLock { behaviour in
+      behaviour.nextStream += 1
+      behaviour.watches[behaviour.nextStream] = continuation
+      for revocation in behaviour.revocations { continuation.yield(revocation) }
+      return behaviour.nextStream
+    }
+    return (number, stream)
+  }
+
+  fileprivate func closeWatch(_ number: Int) {
+    behaviour.withLock { $0.watches[number] = nil }
   }
 
   /// Stores as the real one does: each number once, and the watermark beyond any gap below the batch.
@@ -292,6 +338,35 @@ private struct IdentityService: WireIdentity.SimpleServiceProtocol {
   func renew(request: WireRenewRequest, context: ServerContext) async throws -> WireRenewResponse {
     try plane.admit()
     return try plane.renew(request)
+  }
+}
+
+private struct RevocationService: WireRevocations.SimpleServiceProtocol {
+  let plane: FakeControlPlane
+
+  func watch(
+    request: RPCAsyncSequence<WireRevocationStatus, any Error>, response: RPCWriter<WireRevocation>,
+    context: ServerContext
+  ) async throws {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for try await status in request {
+        switch status.event {
+        case .hello(let hello):
+          try plane.admit()
+          let (number, revocations) = plane.openWatch()
+          plane.note(.revocationHello(hello))
+          group.addTask {
+            defer { plane.closeWatch(number) }
+            for await revocation in revocations { try await response.write(revocation) }
+          }
+        case .acknowledgement(let acknowledgement):
+          plane.note(.revocationAcknowledgement(acknowledgement.number))
+        case .refusal(let refusal): plane.note(.revocationRefusal(refusal.number, refusal.reason))
+        case nil: break
+        }
+      }
+      group.cancelAll()
+    }
   }
 }
 

@@ -40,6 +40,16 @@ enum Updates {
     }
   }
 
+  static func removal(from: UInt64, to version: UInt64, key number: UInt8) -> WireConfigurationUpdate {
+    .with {
+      $0.lineage = lineage
+      $0.fromVersion = from
+      $0.version = version
+      $0.last = true
+      $0.removals = [.with { $0.key = identifier(number) }]
+    }
+  }
+
   static func identifier(_ number: UInt8) -> Data { Data([UInt8](repeating: number, count: 16)) }
 
   static func region(_ name: String) -> WireResource {

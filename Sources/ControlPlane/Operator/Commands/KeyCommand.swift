@@ -68,16 +68,28 @@ struct KeyCommand: ParsableCommand {
 
   struct Revoke: AdminCommand {
     static let configuration = CommandConfiguration(
-      abstract: "End a key at every edge.", discussion: "There is no way back: create a new key instead.")
+      abstract: "End keys at every edge.",
+      discussion: """
+        There is no way back: create new keys instead. Edges refuse them at once and cut their streams, ahead of the \
+        configuration. Where more than a fifth of all keys would go, --confirm has to say how many.
+        """)
 
-    @Argument(help: "The key's id, or the public id that stands in it after sk-strait-.")
-    var id: String
+    @Argument(help: "The keys' ids, or the public ids that stand in them after sk-strait-.")
+    var ids: [String] = []
+
+    @Option(help: "All keys of this team instead, by name or id.")
+    var team: String?
+
+    @OptionGroup var taking: TakingOptions
 
     @OptionGroup var global: GlobalOptions
 
     func validate() throws {
-      if id.isEmpty { throw ValidationError("give the id of a key; strait key list shows them") }
-      if id.hasPrefix("sk-") {
+      if ids.isEmpty == (team == nil) {
+        throw ValidationError("give the id of a key, or a --team; strait key list shows them")
+      }
+      if ids.contains("") { throw ValidationError("give the id of a key; strait key list shows them") }
+      if ids.contains(where: { $0.hasPrefix("sk-") }) {
         throw ValidationError(
           "give the key's id and not the key, which now stands in the shell's history; strait key list shows the ids"
         )
@@ -85,9 +97,20 @@ struct KeyCommand: ParsableCommand {
     }
 
     func perform(_ client: AdminClient) async throws {
-      let key: KeySummary = try await client.delete(AdminRoute.keys, id: id)
-      if global.json { return try Output.json(key) }
-      try Output.write("\(printable(key.publicID)) of \(printable(key.team)) revoked\n")
+      let request = RevocationRequest(
+        ids: team == nil ? ids : nil, team: team, confirm: taking.confirm)
+      var result: RevocationResult = try await client.post(AdminRoute.revocations, request)
+      let (revocations, unmet) = try await taking.follow(result.revocations, client)
+      result.revocations = revocations
+      if global.json {
+        try Output.json(result)
+      } else {
+        for key in result.keys {
+          try Output.write("\(printable(key.publicID)) of \(printable(key.team)) revoked\n")
+        }
+        if let team { try Output.write("\(result.revokedKeys) keys of \(printable(team)) revoked\n") }
+      }
+      if let unmet { throw unmet }
     }
   }
 }

@@ -18,7 +18,8 @@ package struct Strait: AsyncParsableCommand {
     version: SoftwareVersion.current,
     subcommands: [
       RegionCommand.self, EdgeCommand.self, UpstreamCommand.self, OfferCommand.self, TeamCommand.self,
-      KeyCommand.self, VersionCommand.self, RolloutCommand.self, UsageCommand.self, DoctorCommand.self,
+      KeyCommand.self, RevocationCommand.self, VersionCommand.self, RolloutCommand.self, UsageCommand.self,
+      DoctorCommand.self,
       ProfileCommand.self,
     ])
 

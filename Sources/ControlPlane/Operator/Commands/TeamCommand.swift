@@ -3,7 +3,8 @@ import ArgumentParser
 
 struct TeamCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "team", abstract: "Teams: who holds keys and pays.", subcommands: [Create.self, List.self])
+    commandName: "team", abstract: "Teams: who holds keys and pays.",
+    subcommands: [Create.self, List.self, Suspend.self, Resume.self])
 
   struct Create: AdminCommand {
     static let configuration = CommandConfiguration(abstract: "Make a team.")
@@ -36,8 +37,56 @@ struct TeamCommand: ParsableCommand {
         teams, json: global.json, empty: "no teams yet; next: strait team create NAME",
         columns: [
           .text("NAME", \.name), .text("ACCOUNT", \.account),
+          .text("STATE") { $0.suspended ? "suspended" : "active" },
           .text("CREATED (UTC)") { Timestamp.short($0.createdAt) }, .text("ID", \.id),
         ])
+    }
+  }
+
+  struct Suspend: AdminCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Refuse all of a team's keys until it is resumed.",
+      discussion: """
+        Edges refuse them at once and cut their streams, ahead of the configuration. Where more than a fifth of all keys \
+        would go, --confirm has to say how many.
+        """)
+
+    @Argument(help: "Its name or id.")
+    var team: String
+
+    @OptionGroup var taking: TakingOptions
+
+    @OptionGroup var global: GlobalOptions
+
+    func perform(_ client: AdminClient) async throws {
+      var result: SuspensionResult = try await client.put(
+        AdminRoute.suspensions, id: team, SuspensionRequest(suspended: true, confirm: taking.confirm))
+      let (revocations, unmet) = try await taking.follow(result.revocations, client)
+      result.revocations = revocations
+      if global.json {
+        try Output.json(result)
+      } else {
+        try Output.write("\(printable(result.team.name)) suspended\n")
+        Output.note("to give its keys back: strait team resume \(result.team.name)")
+      }
+      if let unmet { throw unmet }
+    }
+  }
+
+  struct Resume: AdminCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Accept a suspended team's keys again, as the configuration reaches the edges.")
+
+    @Argument(help: "Its name or id.")
+    var team: String
+
+    @OptionGroup var global: GlobalOptions
+
+    func perform(_ client: AdminClient) async throws {
+      let result: SuspensionResult = try await client.put(
+        AdminRoute.suspensions, id: team, SuspensionRequest(suspended: false, confirm: nil))
+      if global.json { return try Output.json(result) }
+      try Output.write("\(printable(result.team.name)) resumed\n")
     }
   }
 }

@@ -95,6 +95,16 @@ package struct AdminClient: Sendable {
     try await send(.PUT, route, body: try Self.encode(document))
   }
 
+  package func put<Document: Decodable>(
+    _ route: String, id: String, _ document: some Encodable
+  ) async throws(OperatorFault) -> Document {
+    try await put("\(route)/\(Self.encoded(id))", document)
+  }
+
+  package func get<Document: Decodable>(_ route: String, id: String) async throws(OperatorFault) -> Document {
+    try await get("\(route)/\(Self.encoded(id))")
+  }
+
   package func delete<Document: Decodable>(_ route: String, id: String) async throws(OperatorFault)
     -> Document
   {

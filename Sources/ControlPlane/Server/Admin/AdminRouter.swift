@@ -13,6 +13,7 @@ package struct AdminServices: Sendable {
   package let offers: OfferService
   package let teams: TeamService
   package let keys: KeyService
+  package let revocations: RevocationService
   package let edges: EdgeService
   package let identities: EdgeIdentityService
   package let usage: UsageService
@@ -30,6 +31,7 @@ package struct AdminServices: Sendable {
     offers = OfferService(changes: changes)
     teams = TeamService(changes: changes)
     keys = KeyService(changes: changes)
+    revocations = RevocationService(changes: changes)
     edges = EdgeService(changes: changes)
     identities = EdgeIdentityService(
       changes: changes, authority: installation.authority, certificateSeconds: edgeCertificateSeconds)
@@ -52,6 +54,7 @@ struct AdminRouter {
     addFleet()
     addOffers()
     addCallers()
+    addRevocations()
     addUsage()
     addVersions()
     addRollouts()
@@ -112,6 +115,26 @@ struct AdminRouter {
     }
     route(.delete, AdminRoute.keys + "/:key") { request in
       try await keys.revoke(try request.parameter("key"), by: request.actor)
+    }
+  }
+
+  private func addRevocations() {
+    let revocations = services.revocations
+    route(.put, AdminRoute.suspensions + "/:team") { request in
+      try await revocations.setSuspended(
+        try request.parameter("team"), try await request.document(), by: request.actor)
+    }
+    route(.get, AdminRoute.revocations) { request in
+      try await revocations.list(limit: try request.query(known: ["limit"])["limit"])
+    }
+    route(.post, AdminRoute.revocations, status: .created) { request in
+      try await revocations.revoke(try await request.document(), by: request.actor)
+    }
+    route(.get, AdminRoute.revocations + "/:number") { request in
+      try await revocations.find(try request.parameter("number"))
+    }
+    route(.put, AdminRoute.revocations + "/:number") { request in
+      try await revocations.confirm(try request.parameter("number"), by: request.actor)
     }
   }
 

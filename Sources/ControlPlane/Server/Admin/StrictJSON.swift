@@ -40,6 +40,14 @@ extension KeyRequest: RequestDocument {
   package static var keys: Set<String> { ["team", "name", "valid_seconds"] }
 }
 
+extension RevocationRequest: RequestDocument {
+  package static var keys: Set<String> { ["ids", "team", "confirm"] }
+}
+
+extension SuspensionRequest: RequestDocument {
+  package static var keys: Set<String> { ["suspended", "confirm"] }
+}
+
 extension Array: RequestDocument where Element: RequestDocument {
   package static var keys: Set<String> { Element.keys }
 }

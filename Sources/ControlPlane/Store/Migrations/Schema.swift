@@ -3,5 +3,7 @@
 import Postgres
 
 package enum Schema {
-  package static let migrations = PostgresMigrations([.foundation, .usage, .rollouts, .identity])
+  package static let migrations = PostgresMigrations([
+    .foundation, .usage, .rollouts, .identity, .revocations,
+  ])
 }

@@ -22,7 +22,9 @@ final class ConfigurationFollower: Sendable {
 
   init(
     link: ControlLink, configuration: UplinkConfiguration, state: ConfigurationState, keeper: SnapshotKeeper,
-    logger: Logger, peers: PeerConfigurations? = nil, report: @escaping @Sendable () -> WireEdgeReport,
+    logger: Logger, peers: PeerConfigurations? = nil,
+    isRevoked: @escaping @Sendable (KeyRecord) -> Bool = { _ in false },
+    report: @escaping @Sendable () -> WireEdgeReport,
     apply: @escaping @Sendable (ConfigurationState) throws -> Void
   ) {
     self.link = link
@@ -32,7 +34,9 @@ final class ConfigurationFollower: Sendable {
     self.peers = peers
     self.report = report
     self.apply = apply
-    receiver = Mutex(ConfigurationReceiver(state: state, limits: configuration.limits))
+    var review = ConfigurationReview()
+    review.isRevoked = isRevoked
+    receiver = Mutex(ConfigurationReceiver(state: state, limits: configuration.limits, review: review))
   }
 
   /// Follows until the task is cancelled.

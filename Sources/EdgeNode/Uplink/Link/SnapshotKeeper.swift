@@ -9,10 +9,16 @@ final class SnapshotKeeper: Sendable {
   private let path: String
   private let limits: UplinkLimits
   private let logger: Logger
+  private let stored: @Sendable (ConfigurationState) -> Void
   private let pending = Mutex<ConfigurationState?>(nil)
   private let changed = Signal()
 
-  init(dataDirectory: String, limits: UplinkLimits, logger: Logger) {
+  /// - Parameter stored: told of every configuration that a restart would find
+  init(
+    dataDirectory: String, limits: UplinkLimits, logger: Logger,
+    stored: @escaping @Sendable (ConfigurationState) -> Void
+  ) {
+    self.stored = stored
     path = dataDirectory + "/configuration.snapshot"
     self.limits = limits
     self.logger = logger
@@ -63,7 +69,9 @@ final class SnapshotKeeper: Sendable {
     }
     guard let newest else { return 0 }
     do {
-      return try SnapshotFile.write(newest, to: path, with: credentials.snapshotKey)
+      let written = try SnapshotFile.write(newest, to: path, with: credentials.snapshotKey)
+      stored(newest)
+      return written
     } catch {
       logger.error(
         "the configuration could not be stored; a restart would begin with an older one",

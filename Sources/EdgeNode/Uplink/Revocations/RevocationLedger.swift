@@ -1,0 +1,159 @@
+// What an edge knows of revocations: the last number that it took, and those that a restart would not find in the stored
+// configuration. Decides only; files, streams and workers are the keeper's and the watcher's.
+
+import StraitProtocol
+
+package struct RevocationEntry: Sendable, Equatable {
+  package var subject: RevocationSubject
+  /// Of the database that it came from.
+  package var lineage: LineageID
+  package var number: UInt64
+  /// The first version of the configuration that holds it too.
+  package var version: UInt64
+  package var madeAt: Int64
+  package var confirmed: Bool
+
+  package init(
+    subject: RevocationSubject, lineage: LineageID, number: UInt64, version: UInt64, madeAt: Int64,
+    confirmed: Bool
+  ) {
+    self.subject = subject
+    self.lineage = lineage
+    self.number = number
+    self.version = version
+    self.madeAt = madeAt
+    self.confirmed = confirmed
+  }
+
+  /// - Throws: `RevocationFault` for one that this edge cannot make sense of
+  init(_ wire: WireRevocation) throws(RevocationFault) {
+    guard let lineage = LineageID(bytes: wire.lineage), wire.number > 0 else { throw .malformed }
+    switch wire.subject {
+    case .keyID(let bytes):
+      guard let id = KeyID(bytes: bytes) else { throw .malformed }
+      subject = .key(id)
+    case .teamID(let bytes):
+      guard let id = TeamID(bytes: bytes) else { throw .malformed }
+      subject = .team(id)
+    case nil: throw .unknownSubject
+    }
+    self.lineage = lineage
+    number = wire.number
+    version = wire.version
+    madeAt = wire.madeAt
+    confirmed = wire.confirmed
+  }
+}
+
+/// Why a revocation was not put into force, in words for the operator.
+package enum RevocationFault: Error, Equatable, CustomStringConvertible {
+  case malformed
+  case unknownSubject
+  case unconfirmed(keys: Int, total: Int)
+  case full(limit: Int)
+
+  package var description: String {
+    switch self {
+    case .malformed: "the revocation has no number, no lineage or no id"
+    case .unknownSubject: "the revocation is of a kind that this edge does not know; it needs a newer version"
+    case .unconfirmed(let keys, let total):
+      "\(keys) of \(total) keys would go at once, and nobody has confirmed that; see `strait revocation confirm`"
+    case .full(let limit): "the edge holds \(limit) revocations that its configuration does not have yet"
+    }
+  }
+}
+
+package struct RevocationLedger: Sendable, Equatable {
+  /// Of the last revocation that came.
+  package private(set) var lineage = LineageID.none
+  /// The last that is in force; what comes again is taken again, because nothing is lost by it.
+  package private(set) var number: UInt64 = 0
+  package private(set) var entries: [RevocationSubject: RevocationEntry] = [:]
+  /// What went lately without a confirmation, for the cap.
+  private var recent: [Departure] = []
+
+  private struct Departure: Sendable, Equatable {
+    var madeAt: Int64
+    var keys: Int
+    /// Keys that there were before it.
+    var total: Int
+  }
+
+  package init() {}
+
+  init(lineage: LineageID, number: UInt64, entries: [RevocationEntry]) {
+    self.lineage = lineage
+    self.number = number
+    for entry in entries { self.entries[entry.subject] = entry }
+  }
+
+  /// Takes a revocation in, so that it is among the entries from now on where the stored configuration does not hold it.
+  package mutating func take(
+    _ wire: WireRevocation, applied: ConfigurationState, stored: ConfigurationState, limit: Int
+  ) throws(RevocationFault) {
+    let entry = try RevocationEntry(wire)
+    if Self.isNeeded(entry, beside: stored, lane: entry.lineage) {
+      guard entries[entry.subject] != nil || entries.count < limit else { throw .full(limit: limit) }
+      if !entry.confirmed, entries[entry.subject] == nil { try count(entry, in: applied) }
+      keep(entry)
+    }
+    number = lineage == entry.lineage ? max(number, entry.number) : entry.number
+    lineage = entry.lineage
+  }
+
+  /// Of two for one subject the later one stays longer.
+  private mutating func keep(_ entry: RevocationEntry) {
+    if let known = entries[entry.subject], known.lineage == entry.lineage, known.version > entry.version {
+      return
+    }
+    entries[entry.subject] = entry
+  }
+
+  /// - Throws: where too many keys would go without a confirmation
+  private mutating func count(
+    _ entry: RevocationEntry, in configuration: ConfigurationState
+  ) throws(RevocationFault) {
+    let keys = configuration.keyCount(under: entry.subject)
+    guard keys > 0 else { return }
+    recent.removeAll { $0.madeAt < entry.madeAt - Int64(RevocationCap.burstSeconds) * 1_000_000 }
+    let recently = recent.reduce(0) { $0 + $1.keys }
+    // Those that went lately may have left the configuration already.
+    let before = max(configuration.keys.count, recent.first?.total ?? 0)
+    let total = max(keys, before - recently)
+    guard !RevocationCap.needsConfirmation(of: keys, recently: recently, total: total) else {
+      throw .unconfirmed(keys: keys + recently, total: before)
+    }
+    recent.append(Departure(madeAt: entry.madeAt, keys: keys, total: before))
+  }
+
+  /// What is to be refused beside the configuration that is in force.
+  package func subjects(beside applied: ConfigurationState) -> [RevocationSubject] {
+    entries.values.filter { Self.isNeeded($0, beside: applied, lane: lineage) }.map(\.subject)
+  }
+
+  /// Drops what the stored configuration holds by itself.
+  /// - Returns: whether there was any
+  package mutating func prune(beside stored: ConfigurationState) -> Bool {
+    let before = entries.count
+    entries = entries.filter { Self.isNeeded($0.value, beside: stored, lane: lineage) }
+    return entries.count != before
+  }
+
+  /// A key's revocation is needed until the configuration has come so far and lacks the key. A team's is needed until
+  /// the configuration has come so far: from there on it knows whether the team is suspended, and which keys it has.
+  private static func isNeeded(
+    _ entry: RevocationEntry, beside configuration: ConfigurationState, lane: LineageID
+  ) -> Bool {
+    guard configuration.version > 0 else { return true }
+    guard entry.lineage.bytes == configuration.lineage else {
+      // The lane is ahead of the configuration at the first contact with another database; what came from the one
+      // before means nothing there.
+      return entry.lineage == lane
+    }
+    guard configuration.version >= entry.version else { return true }
+    switch entry.subject {
+    case .key(let id): return configuration.keys.contains(id)
+    case .team: return false
+    }
+  }
+}

@@ -1,0 +1,148 @@
+// Watches the control plane's revocations over a connection of its own, so that no snapshot stands in their way.
+
+import FoundationEssentials
+import GRPCCore
+import Logging
+import StraitControlLink
+import StraitProtocol
+import Synchronization
+
+final class RevocationWatcher: Sendable {
+  private let link: ControlLink
+  private let limits: UplinkLimits
+  private let keeper: RevocationKeeper
+  private let logger: Logger
+  private let session = Mutex<WatchSession?>(nil)
+
+  init(link: ControlLink, limits: UplinkLimits, keeper: RevocationKeeper, logger: Logger) {
+    self.link = link
+    self.limits = limits
+    self.keeper = keeper
+    self.logger = logger
+  }
+
+  /// Watches until the task is cancelled.
+  func run() async {
+    await withTaskExecutorPreference(LaneExecutor.watching) {
+      await withTaskGroup { group in
+        group.addTask {
+          await self.keeper.run { number in self.session.withLock { $0?.acknowledge(number) } }
+        }
+        group.addTask { await self.watchAgainAndAgain() }
+      }
+    }
+  }
+
+  private func watchAgainAndAgain() async {
+    var backoff = Backoff(limits)
+    while !Task.isCancelled {
+      let session = WatchSession(queuedStatuses: limits.queuedStatuses)
+      self.session.withLock { $0 = session }
+      let start = monotonicSeconds()
+      var pause: Double?
+      do {
+        try await watch(session)
+        logger.notice("the control plane closed the revocation stream")
+      } catch let error as RPCError where error.code == .unimplemented {
+        logger.notice("the control plane is older than revocations; they come with the configuration")
+        pause = limits.unknownServiceSeconds
+      } catch {
+        if Task.isCancelled { return }
+        logger.warning("no revocation stream", metadata: ["reason": "\(linkFailure(error))"])
+      }
+      if session.isConnected, monotonicSeconds() - start > limits.steadySeconds { backoff.reset() }
+      if let pause {
+        do { try await Task.sleep(for: .seconds(pause)) } catch { return }
+      } else {
+        await backoff.pause()
+      }
+    }
+  }
+
+  private func watch(_ session: WatchSession) async throws {
+    let greeting = keeper.greeting
+    let hello = WireRevocationStatus.with { status in
+      status.hello = .with {
+        guard greeting.number > 0 else { return }
+        $0.lineage = Data(greeting.lineage.bytes)
+        $0.number = greeting.number
+      }
+    }
+    try await link.withClient { client in
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { try await self.giveUpUnlessConnected(session) }
+        group.addTask {
+          try await WireRevocations.Client(wrapping: client).watch { writer in
+            session.connected()
+            try await writer.write(hello)
+            for await status in session.statuses { try await writer.write(status) }
+          } onResponse: { response in
+            for try await revocation in response.messages { self.receive(revocation, session) }
+          }
+          throw WatchEnd.closed
+        }
+        defer { group.cancelAll() }
+        do {
+          while try await group.next() != nil {}
+        } catch WatchEnd.closed {}
+      }
+    }
+  }
+
+  private func receive(_ revocation: WireRevocation, _ session: WatchSession) {
+    do {
+      try keeper.take(revocation)
+    } catch {
+      let reason = "\(error)"
+      logger.error(
+        "revocation refused", metadata: ["number": "\(revocation.number)", "reason": "\(reason)"])
+      session.refuse(revocation.number, reason)
+    }
+  }
+
+  /// Keepalive watches only over a connection that is there; a handshake that hangs is ended here.
+  private func giveUpUnlessConnected(_ session: WatchSession) async throws {
+    try await Task.sleep(for: .seconds(limits.connectSeconds))
+    guard session.isConnected else { throw WatchEnd.noConnection }
+  }
+}
+
+private enum WatchEnd: Error, CustomStringConvertible {
+  case closed
+  case noConnection
+
+  var description: String {
+    switch self {
+    case .closed: "the stream was closed"
+    case .noConnection: "no connection in time"
+    }
+  }
+}
+
+/// One stream's way up. Of acknowledgements that wait only the last counts, so the oldest statuses may give way.
+private final class WatchSession: Sendable {
+  let statuses: AsyncStream<WireRevocationStatus>
+  private let continuation: AsyncStream<WireRevocationStatus>.Continuation
+  private let mark = Mutex(false)
+
+  init(queuedStatuses: Int) {
+    (statuses, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(queuedStatuses))
+  }
+
+  func acknowledge(_ number: UInt64) {
+    continuation.yield(.with { $0.acknowledgement = .with { $0.number = number } })
+  }
+
+  func refuse(_ number: UInt64, _ reason: String) {
+    continuation.yield(
+      .with {
+        $0.refusal = .with {
+          $0.number = number
+          $0.reason = reason
+        }
+      })
+  }
+
+  func connected() { mark.withLock { $0 = true } }
+  var isConnected: Bool { mark.withLock { $0 } }
+}

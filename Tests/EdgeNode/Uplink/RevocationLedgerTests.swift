@@ -1,0 +1,113 @@
+import EdgeUplink
+import Foundation
+import StraitProtocol
+import Testing
+
+@Suite("The ledger of revocations")
+struct RevocationLedgerTests {
+  private let state: ConfigurationState
+
+  init() throws {
+    state = try ConfigurationState().applying([Updates.snapshot(version: 5)])
+  }
+
+  private func state(_ version: UInt64, keys: Int, lineage: Data = Updates.lineage) throws
+    -> ConfigurationState
+  {
+    var update = Updates.snapshot(version: version, lineage: lineage)
+    update.upserts = [Updates.region("eu-west"), Updates.team(3)]
+    update.upserts += (0..<keys).map { Updates.key(UInt8($0 + 10), team: 3) }
+    return try ConfigurationState().applying([update])
+  }
+
+  @Test("a revocation that the configuration holds already is noted and not kept")
+  func known() throws {
+    var ledger = RevocationLedger()
+    try ledger.take(Revocations.of(key: 77, number: 3, version: 4), applied: state, stored: state, limit: 10)
+    #expect(ledger.entries.isEmpty)
+    #expect(ledger.number == 3)
+  }
+
+  @Test("a key that the configuration does not have yet is refused when it comes with an older version")
+  func ahead() throws {
+    var ledger = RevocationLedger()
+    try ledger.take(Revocations.of(key: 77, number: 3, version: 9), applied: state, stored: state, limit: 10)
+    #expect(ledger.subjects(beside: state) == [Revocations.key(77)])
+  }
+
+  @Test(
+    "a team's revocation ends at its version, where the configuration itself says whether it is suspended")
+  func team() throws {
+    var ledger = RevocationLedger()
+    let revocation = Revocations.of(team: 3, number: 3, version: 9, confirmed: true)
+    try ledger.take(revocation, applied: state, stored: state, limit: 10)
+    #expect(ledger.subjects(beside: try state(8, keys: 2)) == [Revocations.team(3)])
+    // Resumed in the meantime: version 12 has the team and its keys.
+    #expect(ledger.subjects(beside: try state(12, keys: 2)) == [])
+  }
+
+  @Test("what the workers need no more is kept until the disk needs it no more")
+  func stored() throws {
+    var ledger = RevocationLedger()
+    try ledger.take(Revocations.of(key: 4, number: 3, version: 9), applied: state, stored: state, limit: 10)
+    let newer = try state(9, keys: 0)
+    #expect(ledger.subjects(beside: newer) == [])
+    let early = ledger.prune(beside: state)
+    #expect(!early)
+    #expect(ledger.entries.count == 1)
+    let late = ledger.prune(beside: newer)
+    #expect(late)
+    #expect(ledger.entries.isEmpty)
+  }
+
+  @Test("revocations of another database end when that database's configuration is here, and not before")
+  func lineage() throws {
+    var ledger = RevocationLedger()
+    let other = Data(repeating: 7, count: 16)
+    try ledger.take(Revocations.of(key: 4, number: 30, version: 9), applied: state, stored: state, limit: 10)
+    var revocation = Revocations.of(key: 5, number: 3, version: 2)
+    revocation.lineage = other
+    try ledger.take(revocation, applied: state, stored: state, limit: 10)
+    #expect(ledger.number == 3)
+    #expect(Set(ledger.subjects(beside: state)) == [Revocations.key(4), Revocations.key(5)])
+    #expect(ledger.subjects(beside: try state(1, keys: 0, lineage: other)) == [Revocations.key(5)])
+  }
+
+  @Test("single keys add up within a minute, and not over a longer time")
+  func burst() throws {
+    let many = try state(5, keys: 100)
+    func taken(secondsApart: Int64) -> Int {
+      var ledger = RevocationLedger()
+      for number in 0..<100 {
+        var revocation = Revocations.of(key: UInt8(number + 10), number: UInt64(number + 1), version: 9)
+        revocation.madeAt += Int64(number) * secondsApart * 1_000_000
+        do {
+          try ledger.take(revocation, applied: many, stored: many, limit: 1000)
+        } catch {
+          #expect("\(error)".hasPrefix("51 of 100 keys would go at once"))
+          return number
+        }
+      }
+      return 100
+    }
+    // The fifty-first of a hundred within a minute is too much; two seconds apart there are thirty in a minute.
+    #expect(taken(secondsApart: 0) == 50)
+    #expect(taken(secondsApart: 2) == 100)
+  }
+
+  @Test("there is a limit to how many it holds")
+  func limit() throws {
+    var ledger = RevocationLedger()
+    for number in UInt8(1)...3 {
+      try ledger.take(
+        Revocations.of(key: number, number: UInt64(number), version: 9), applied: state, stored: state,
+        limit: 3)
+    }
+    #expect(throws: RevocationFault.full(limit: 3)) {
+      try ledger.take(Revocations.of(key: 9, number: 9, version: 9), applied: state, stored: state, limit: 3)
+    }
+    // The same again is no more than before.
+    try ledger.take(Revocations.of(key: 3, number: 10, version: 9), applied: state, stored: state, limit: 3)
+    #expect(ledger.number == 10)
+  }
+}

@@ -1,0 +1,254 @@
+import EdgeUplink
+import Foundation
+import StraitProtocol
+import Testing
+
+@Suite("Watching revocations", .timeLimit(.minutes(5)))
+struct RevocationTests {
+  @Test("refuses a key and a team at once, stores that, and says so")
+  func enforced() async throws {
+    let plane = try FakeControlPlane()
+    plane.set { $0.greeting = [Updates.snapshot(version: 5)] }
+    try await plane.serve { link, enrolment in
+      let edge = try EdgeUnderTest(plane, link: link, enrolment: enrolment, folder: try ScratchFolder())
+      try await edge.run {
+        #expect(try await plane.nextRevocationHello().number == 0)
+        plane.send(Revocations.of(key: 4, number: 10, version: 9))
+        try await plane.revocationAcknowledged(10)
+        #expect(edge.refused.last == [Revocations.key(4)])
+        plane.send(Revocations.of(team: 3, number: 12, version: 9))
+        try await plane.revocationAcknowledged(12)
+        #expect(edge.refused.last == [Revocations.key(4), Revocations.team(3)])
+      }
+    }
+  }
+
+  @Test("does not wait for a snapshot that is under way")
+  func besideSnapshot() async throws {
+    let plane = try FakeControlPlane()
+    var part = Updates.snapshot(version: 5)
+    part.last = false
+    plane.set { [part] in $0.greeting = [part] }
+    try await plane.serve { link, enrolment in
+      let edge = try EdgeUnderTest(plane, link: link, enrolment: enrolment, folder: try ScratchFolder())
+      try await edge.run {
+        _ = try await plane.nextRevocationHello()
+        plane.send(Revocations.of(key: 4, number: 10, version: 9))
+        try await plane.revocationAcknowledged(10)
+        #expect(edge.applied.last == nil)
+      }
+    }
+  }
+
+  @Test("drops a revocation once the stored configuration has come so far and lacks the key, and not before")
+  func pruned() async throws {
+    let plane = try FakeControlPlane()
+    plane.set { $0.greeting = [Updates.snapshot(version: 5)] }
+    let folder = try ScratchFolder()
+    try await plane.serve { link, enrolment in
+      let edge = try EdgeUnderTest(plane, link: link, enrolment: enrolment, folder: folder)
+      try await edge.run {
+        try await edge.until { $0.versions == [5] }
+        _ = try await plane.nextRevocationHello()
+        plane.send(Revocations.of(key: 4, number: 10, version: 7))
+        try await plane.revocationAcknowledged(10)
+        // Version 6 is older than the revocation, version 8 still has the key.
+        plane.send(Updates.delta(from: 5, to: 6, team: 30))
+        try await edge.until { $0.versions.last == 6 }
+        plane.send(Updates.delta(from: 6, to: 8, team: 31))
+        try await edge.until { $0.versions.last == 8 }
+        #expect(edge.refused.last == [Revocations.key(4)])
+        plane.send(Updates.removal(from: 8, to: 9, key: 4))
+        try await eventually { edge.refused.last == [] }
+      }
+    }
+    let again = try EdgeUnderTest(plane, link: 1, enrolment: 1, folder: folder, token: nil)
+    defer { again.spool.close() }
+    #expect(try again.uplink.loadLastGood()?.version == 9)
+    #expect(again.uplink.loadRevocations() == [])
+  }
+
+  @Test("enforces after a restart without a control plane what the stored configuration still has")
+  func restart() async throws {
+    let plane = try FakeControlPlane()
+    plane.set { $0.greeting = [Updates.snapshot(version: 5)] }
+    let folder = try ScratchFolder()
+    try await plane.serve { link, enrolment in
+      let edge = try EdgeUnderTest(plane, link: link, enrolment: enrolment, folder: folder)
+      try await edge.run {
+        try await edge.until { $0.versions == [5] }
+        _ = try await plane.nextRevocationHello()
+        plane.send(Revocations.of(key: 4, number: 10, version: 7))
+        try await plane.revocationAcknowledged(10)
+      }
+    }
+    let again = try EdgeUnderTest(plane, link: 1, enrolment: 1, folder: folder, token: nil)
+    let key = try #require(KeyID(bytes: Updates.identifier(4)))
+    let lastGood = try again.uplink.loadLastGood()
+    #expect(lastGood?.keys.contains(key) == true)
+    #expect(again.uplink.loadRevocations() == [Revocations.key(4)])
+    again.spool.close()
+
+    // Back with its number, it is not told again.
+    plane.set { $0.greeting = [] }
+    try await plane.serve { link, enrolment in
+      let edge = try EdgeUnderTest(plane, link: link, enrolment: enrolment, folder: folder)
+      _ = try edge.uplink.loadLastGood()
+      _ = edge.uplink.loadRevocations()
+      try await edge.run {
+        let hello = try await plane.nextRevocationHello()
+        #expect(hello.number == 10)
+        #expect(hello.lineage == Updates.lineage)
+      }
+    }
+  }
+
+  @Test("asks for everything when any part of the stored revocations is damaged")
+  func damaged() async throws {
+    let plane = try FakeControlPlane()
+    plane.set { $0.greeting = [Updates.snapshot(version: 5)] }
+    let folder = try ScratchFolder()
+    try await plane.serve { link, enrolment in
+      let edge = try EdgeUnderTest(plane, link: link, enrolment: enrolment, folder: folder)
+      try await edge.run {
+        _ = try await plane.nextRevocationHello()
+        plane.send(Revocations.of(key: 4, number: 10, version: 7))
+        try await plane.revocationAcknowledged(10)
+      }
+    }
+    let path = "\(folder.path)/data/revocations"
+    let whole = try readFile(path)
+    func loaded(_ bytes: [UInt8]) throws -> [RevocationSubject] {
+      try writeFile(path, bytes)
+      let edge = try EdgeUnderTest(plane, link: 1, enrolment: 1, folder: folder, token: nil)
+      defer { edge.spool.close() }
+      return edge.uplink.loadRevocations()
+    }
+    for index in whole.indices {
+      var bytes = whole
+      bytes[index] ^= 0x10
+      #expect(try loaded(bytes) == [], "byte \(index)")
+    }
+    for count in [0, 23, 24, 48, whole.count - 1] {
+      #expect(try loaded(Array(whole[..<count])) == [], "\(count) bytes")
+    }
+    #expect(try loaded(whole) == [Revocations.key(4)])
+  }
+
+  @Test("refuses many keys at once with words, until somebody has confirmed that")
+  func capped() async throws {
+    let plane = try FakeControlPlane()
+    var greeting = Updates.snapshot(version: 5)
+    greeting.upserts += [Updates.key(5, team: 3), Updates.key(6, team: 3)]
+    plane.set { [greeting] in $0.greeting = [greeting] }
+    try await plane.serve { link, enrolment in
+      let edge = try EdgeUnderTest(plane, link: link, enrolment: enrolment, folder: try ScratchFolder())
+      try await edge.run {
+        try await edge.until { $0.versions == [5] }
+        _ = try await plane.nextRevocationHello()
+        plane.send(Revocations.of(team: 3, number: 10, version: 7))
+        let refusal = try await plane.nextRevocationRefusal()
+        #expect(refusal.number == 10)
+        #expect(refusal.reason.hasPrefix("3 of 3 keys would go at once, and nobody has confirmed that"))
+        #expect(edge.refused.last ?? [] == [])
+        plane.send(Revocations.of(team: 3, number: 11, version: 7, confirmed: true))
+        try await plane.revocationAcknowledged(11)
+        #expect(edge.refused.last == [Revocations.team(3)])
+      }
+    }
+  }
+
+  @Test("refuses what it cannot make sense of, and takes what comes next")
+  func malformed() async throws {
+    let plane = try FakeControlPlane()
+    try await plane.serve { link, enrolment in
+      let edge = try EdgeUnderTest(plane, link: link, enrolment: enrolment, folder: try ScratchFolder())
+      try await edge.run {
+        _ = try await plane.nextRevocationHello()
+        var ofNothing = Revocations.of(key: 4, number: 10, version: 7)
+        ofNothing.subject = nil
+        plane.send(ofNothing)
+        #expect(try await plane.nextRevocationRefusal().reason.contains("needs a newer version"))
+        var short = Revocations.of(key: 4, number: 11, version: 7)
+        short.keyID = Data([1, 2, 3])
+        plane.send(short)
+        #expect(try await plane.nextRevocationRefusal().number == 11)
+        plane.send(Revocations.of(key: 4, number: 12, version: 7))
+        try await plane.revocationAcknowledged(12)
+      }
+    }
+  }
+
+  @Test("acknowledges nothing that the disk has not taken, but enforces it")
+  func fullDisk() async throws {
+    let plane = try FakeControlPlane()
+    let folder = try ScratchFolder()
+    try await plane.serve { link, enrolment in
+      let edge = try EdgeUnderTest(plane, link: link, enrolment: enrolment, folder: folder) {
+        $0.limits.snapshotRetrySeconds = 0.05
+      }
+      try await edge.run {
+        _ = try await plane.nextRevocationHello()
+        let obstacle = "\(folder.path)/data/revocations.new"
+        #expect(mkdir(obstacle, 0o700) == 0)
+        plane.send(Revocations.of(key: 4, number: 10, version: 7))
+        try await eventually { edge.refused.last == [Revocations.key(4)] }
+        #expect(rmdir(obstacle) == 0)
+        try await plane.revocationAcknowledged(10)
+        #expect(try readFile("\(folder.path)/data/revocations").starts(with: Array("STRREVOC".utf8)))
+      }
+    }
+  }
+
+  @Test("follows the configuration of a control plane that is older than revocations")
+  func olderControlPlane() async throws {
+    let plane = try FakeControlPlane()
+    plane.set {
+      $0.greeting = [Updates.snapshot(version: 5)]
+      $0.knowsRevocations = false
+    }
+    try await plane.serve { link, enrolment in
+      let edge = try EdgeUnderTest(plane, link: link, enrolment: enrolment, folder: try ScratchFolder())
+      try await edge.run {
+        let first = try await plane.nextAcknowledgement()
+        #expect(first == 5)
+        plane.send(Updates.delta(from: 5, to: 6, team: 30))
+        let second = try await plane.nextAcknowledgement()
+        #expect(second == 6)
+      }
+    }
+  }
+}
+
+enum Revocations {
+  static func key(_ number: UInt8) -> RevocationSubject {
+    let word = UInt64(number) &* 0x0101_0101_0101_0101
+    return .key(KeyID(high: word, low: word))
+  }
+
+  static func team(_ number: UInt8) -> RevocationSubject {
+    let word = UInt64(number) &* 0x0101_0101_0101_0101
+    return .team(TeamID(high: word, low: word))
+  }
+
+  static func of(
+    key: UInt8? = nil, team: UInt8? = nil, number: UInt64, version: UInt64, confirmed: Bool = false
+  ) -> WireRevocation {
+    .with {
+      $0.lineage = Updates.lineage
+      $0.number = number
+      $0.version = version
+      $0.confirmed = confirmed
+      $0.madeAt = 1_700_000_000_000_000
+      if let key { $0.keyID = Updates.identifier(key) }
+      if let team { $0.teamID = Updates.identifier(team) }
+    }
+  }
+}
+
+extension EdgeUnderTest {
+  /// Waits until the configurations that were applied are as wanted.
+  func until(_ condition: (Applied) -> Bool) async throws {
+    try await eventually { condition(applied) }
+  }
+}
