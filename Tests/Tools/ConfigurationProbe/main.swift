@@ -12,15 +12,20 @@ struct Measurement: Encodable {
   var teams = 0
   var buildSeconds = 0.0
   var residentMegabytes = 0.0
+  /// From a digest to its caller, for every key in random order.
   var lookupNanoseconds = 0.0
+  /// The same, where each waits for the answer of the one before.
+  var chainedLookupNanoseconds = 0.0
   var missNanoseconds = 0.0
+  /// From a key to its digest, which comes before the look-up.
+  var hashNanoseconds = 0.0
   var oneKeyMilliseconds = 0.0
   var hundredThousandKeysMilliseconds = 0.0
   var wholeMegabytes = 0.0
 }
 
 func measure(keys count: Int, teams teamCount: Int) throws -> Measurement {
-  var generator = SystemRandomNumberGenerator()
+  var generator = FastGenerator()
   var result = Measurement(keys: count, teams: teamCount)
   let before = residentBytes()
   var state = ConfigurationState()
@@ -46,10 +51,12 @@ func measure(keys count: Int, teams teamCount: Int) throws -> Measurement {
   }
   var tables = try PolicyTables(state, region: "eu-west")
   result.residentMegabytes = Double(residentBytes() - before) / 1e6
-  let digests = sample(state.keys, 200_000)
+  let digests = allDigests(state.keys, &generator)
   result.lookupNanoseconds = lookups(digests, in: tables, found: true)
-  let strangers = (0..<200_000).map { _ in randomDigest(&generator) }
+  result.chainedLookupNanoseconds = chainedLookups(digests, in: tables)
+  let strangers = (0..<count).map { _ in randomDigest(&generator) }
   result.missNanoseconds = lookups(strangers, in: tables, found: false)
+  result.hashNanoseconds = hashes()
   for (changed, path) in [
     (1, \Measurement.oneKeyMilliseconds), (100_000, \Measurement.hundredThousandKeysMilliseconds),
   ] {
@@ -77,27 +84,24 @@ func part(
   return part
 }
 
-func key(_ number: Int, teams: Int, _ generator: inout SystemRandomNumberGenerator) -> KeyRecord {
+func key(_ number: Int, teams: Int, _ generator: inout FastGenerator) -> KeyRecord {
   KeyRecord(
     id: KeyID(now: Int64(number) * 1000, using: &generator),
     teamID: TeamID(high: 1, low: UInt64(number % teams)), digest: randomDigest(&generator), expiresAt: 0)
 }
 
-func randomDigest(_ generator: inout SystemRandomNumberGenerator) -> KeyDigest {
+func randomDigest(_ generator: inout FastGenerator) -> KeyDigest {
   var digest = KeyDigest()
   digest.words = (generator.next(), generator.next(), generator.next(), generator.next())
   return digest
 }
 
-func sample(_ keys: KeySet, _ count: Int) -> [KeyDigest] {
-  let step = max(1, keys.count / count)
+func allDigests(_ keys: KeySet, _ generator: inout FastGenerator) -> [KeyDigest] {
   var digests: [KeyDigest] = []
-  var number = 0
-  keys.forEach { key in
-    if number % step == 0 { digests.append(key.digest) }
-    number += 1
-  }
-  return digests.shuffled()
+  digests.reserveCapacity(keys.count)
+  keys.forEach { digests.append($0.digest) }
+  digests.shuffle(using: &generator)
+  return digests
 }
 
 /// Nanoseconds a look-up, the better of three rounds over digests in random order.
@@ -110,6 +114,48 @@ func lookups(_ digests: [KeyDigest], in tables: PolicyTables, found: Bool) -> Do
     precondition(hits == (found ? digests.count : 0))
     return time / Double(digests.count) * 1e9
   }.min() ?? 0
+}
+
+/// Each digest is spoilt by what the look-up before found, which is always nothing to spoil it with.
+func chainedLookups(_ digests: [KeyDigest], in tables: PolicyTables) -> Double {
+  (0..<3).map { _ in
+    var spoil: UInt64 = 0
+    let time = seconds {
+      for digest in digests {
+        var digest = digest
+        digest.words.0 ^= spoil
+        guard let caller = tables.caller(digest, now: 1) else { preconditionFailure("a key is not found") }
+        spoil = caller.teamID.high &- 1 | UInt64(bitPattern: caller.expiresAt &- .max)
+      }
+    }
+    return time / Double(digests.count) * 1e9
+  }.min() ?? 0
+}
+
+/// Of a key as long as Strait makes them.
+func hashes() -> Double {
+  var key = [UInt8](repeating: 0x61, count: APIKey.length)
+  let rounds = 200_000
+  let time = seconds {
+    for _ in 0..<rounds {
+      let digest = key.withUnsafeBytes { KeyDigest(hashing: $0) }
+      key[0] = UInt8(truncatingIfNeeded: digest.words.0)
+    }
+  }
+  return time / Double(rounds) * 1e9
+}
+
+/// SplitMix64: the kernel's numbers would take longer than what is measured.
+struct FastGenerator: RandomNumberGenerator {
+  private var state = UInt64.random(in: 0...UInt64.max)
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var value = state
+    value = (value ^ value >> 30) &* 0xBF58_476D_1CE4_E5B9
+    value = (value ^ value >> 27) &* 0x94D0_49BB_1331_11EB
+    return value ^ value >> 31
+  }
 }
 
 /// The thread's own time: others may share the machine.

@@ -1,5 +1,5 @@
 // All keys of a configuration. A value that shares what did not change: 4,096 immutable shards by digest, and beside them
-// an index by identifier for changes. A million keys take some 90 MB; one changed key copies a shard of 20 KB.
+// an index by identifier for changes. A million keys take some 120 MB; one changed key copies a shard of 25 KB.
 
 package struct KeySet: Sendable {
   package static let shardCount = 1 << 12
