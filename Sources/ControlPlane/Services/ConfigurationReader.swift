@@ -24,7 +24,7 @@ package struct ConfigurationReader: Sendable {
   /// A part is closed before it grows beyond this.
   package static let partBytes = SnapshotParts.partBytes
   /// Beyond this many changes a snapshot is the smaller answer.
-  package static let maximumChanges = 20_000
+  package static let maximumChanges = 200_000
 
   package init(pool: PostgresPool, lineage: LineageID, key: KeyEncryptionKey) {
     self.pool = pool
