@@ -4,6 +4,7 @@ again one by one: the latest values of each are kept in the work folder."""
 import dataclasses
 import datetime
 import json
+import os
 import pathlib
 import platform
 import re
@@ -83,7 +84,7 @@ def _with_spread(values: list[float], digits: int) -> str:
 
 def write(readme: pathlib.Path, taken: dict[str, Taken], ciphers: set[str]) -> None:
     facts = (
-        f"{_occasions(taken)}. {_processor()}, Linux {platform.release()}, {_system()}; TLS 1.3 with "
+        f"{occasions(taken)}. {machine()}, {_system()}; TLS 1.3 with "
         f"{' and '.join(sorted(ciphers))}, ECDSA P-256. Peers: "
         f"{', '.join(kind.version() for kind in (*peers.ALL, LiteLLM))}."
     )
@@ -98,7 +99,7 @@ def replace_section(readme: pathlib.Path, name: str, lines: list[str]) -> None:
     readme.write_text("\n".join([head + start, "", *lines, "", end + tail]))
 
 
-def _occasions(taken: dict[str, Taken]) -> str:
+def occasions(taken: dict) -> str:
     """`2026-11-21, bench.py --runs 5`, and the rows by name where there was more than one occasion."""
     occasions = {}
     for name, row in taken.items():
@@ -106,6 +107,10 @@ def _occasions(taken: dict[str, Taken]) -> str:
     if len(occasions) == 1:
         return next(iter(occasions))
     return "; ".join(f"{when} ({', '.join(names)})" for when, names in occasions.items())
+
+
+def machine() -> str:
+    return f"{_processor()}, {os.cpu_count()} cores, Linux {platform.release()}"
 
 
 def _processor() -> str:

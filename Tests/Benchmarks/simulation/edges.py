@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from .contract import messages, services
+from .hearing import Hearing
 
 CONTRACT_LEVEL = 2
 PACKED_KEY_BYTES = 72
@@ -31,13 +32,16 @@ class SimulatedEdge:
     def __init__(self, address: str, credentials: grpc.ChannelCredentials):
         self.address, self._credentials = address, credentials
         self.lineage, self.version = b"", 0
-        self.keys_seen: dict[bytes, float] = {}
-        """When an update with that key came, an upsert or a removal."""
-        self.revocations_seen: dict[bytes, float] = {}
+        self.keys, self.revocations = Hearing(), Hearing()
+        """Where it notes keys that came or went, in deltas alone, and revocations. A fleet shares them."""
         self.in_step = asyncio.Event()
         """Set by the first whole update of a stream."""
-        self.refusals = 0
+        self._last_revocation = 0
         self._statuses: asyncio.Queue = asyncio.Queue()
+
+    def holds_what(self, other: "SimulatedEdge") -> None:
+        """As if it had everything that the other one has, on its disk."""
+        self.lineage, self.version = other.lineage, other.version
 
     async def follow(self, *, again=True, revocations=True) -> None:
         """Follows until cancelled, over one connection after the other."""
@@ -76,29 +80,32 @@ class SimulatedEdge:
                 yield messages.ConfigurationStatus(report=messages.EdgeReport())
 
     def _receive(self, update) -> None:
-        now = time.monotonic()
-        for resource in update.upserts:
-            if resource.HasField("key"):
-                self.keys_seen[resource.key.id] = now
         if update.from_version:
-            packed = update.packed_keys
-            for start in range(0, len(packed), PACKED_KEY_BYTES):
-                self.keys_seen[packed[start : start + 16]] = now
-        for removal in update.removals:
-            if removal.HasField("key"):
-                self.keys_seen[removal.key] = now
+            self._note_changes(update, time.monotonic())
         if update.last:
             self.lineage, self.version = update.lineage, update.version
             self._say(acknowledgement=messages.ConfigurationAcknowledgement(version=update.version))
             self._say(report=messages.EdgeReport())
             self.in_step.set()
 
+    def _note_changes(self, delta, now: float) -> None:
+        for resource in delta.upserts:
+            if resource.HasField("key"):
+                self.keys.note(resource.key.id, self, now)
+        packed = delta.packed_keys
+        for start in range(0, len(packed), PACKED_KEY_BYTES):
+            self.keys.note(packed[start : start + 16], self, now)
+        for removal in delta.removals:
+            if removal.HasField("key"):
+                self.keys.note(removal.key, self, now)
+
     def _say(self, **event) -> None:
         self._statuses.put_nowait(messages.ConfigurationStatus(**event))
 
     async def _watch_revocations(self, channel) -> None:
         statuses: asyncio.Queue = asyncio.Queue()
-        statuses.put_nowait(messages.RevocationStatus(hello=messages.RevocationHello(lineage=self.lineage)))
+        hello = messages.RevocationHello(lineage=self.lineage, number=self._last_revocation)
+        statuses.put_nowait(messages.RevocationStatus(hello=hello))
 
         async def up():
             while True:
@@ -106,7 +113,8 @@ class SimulatedEdge:
 
         try:
             async for revocation in services.RevocationsStub(channel).Watch(up()):
-                self.revocations_seen[revocation.key_id or revocation.team_id] = time.monotonic()
+                self.revocations.note(revocation.key_id or revocation.team_id, self, time.monotonic())
+                self._last_revocation = revocation.number
                 acknowledgement = messages.RevocationAcknowledgement(number=revocation.number)
                 statuses.put_nowait(messages.RevocationStatus(acknowledgement=acknowledgement))
         except grpc.aio.AioRpcError as error:

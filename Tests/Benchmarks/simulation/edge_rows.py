@@ -1,0 +1,201 @@
+"""Rows that ask what a real edge does with very many keys."""
+
+import asyncio
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import ssl
+import statistics
+import subprocess
+import tempfile
+import time
+import urllib.request
+
+from devfleet.processes import wait_until
+from devfleet.workplace import program
+from rig import content, native
+from rig.upstream import Upstream
+
+from .centre import MODEL, Centre
+from .table import Table
+
+RATE = 1_000
+CONNECTIONS = 50
+CHANGED_KEYS = 100_000
+RUN_SECONDS = 6
+# How much sooner than the edge's other work the load and its upstream get the processor, where that may be set: what
+# delays them would be taken for a delay of the edge.
+NICENESS = -15
+
+
+async def table(centre: Centre, options) -> Table:
+    """The key table by itself, in a process that has nothing else."""
+    runs = [await asyncio.to_thread(_probe, options) for _ in range(options.runs)]
+    result = Table(f"the key table, {options.keys:,} keys in {options.teams:,} teams")
+
+    def values(name: str) -> list[float]:
+        return [run[name] for run in runs]
+
+    result.median("resident", values("residentMegabytes"), "MB", most=150, digits=0)
+    result.median("a look-up, any key, in random order", values("lookupNanoseconds"), "ns", most=200, digits=0)
+    result.median(
+        "the same, each waiting for the one before", values("chainedLookupNanoseconds"), "ns", digits=0
+    )
+    result.median("a look-up of what is not there", values("missNanoseconds"), "ns", digits=0)
+    result.median("SHA-256 of the key, which comes before", values("hashNanoseconds"), "ns", digits=0)
+    return result
+
+
+def _probe(options) -> dict:
+    command = [program("configuration-probe"), "keys", options.keys, options.teams]
+    result = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=True, timeout=300)
+    return json.loads(result.stdout)
+
+
+async def cold_start(centre: Centre, options) -> Table:
+    """From the start of the process to the answer of a request, with the control plane gone and nothing of the file in
+    memory."""
+    times = []
+    with Rig(centre) as rig:
+        centre.edge.start()
+        await asyncio.to_thread(rig.wait_for_snapshot, options.keys)
+        centre.edge.child.stop()
+        centre.control_plane.child.stop()
+        for _ in range(options.runs + 2):
+            rig.forget_snapshot()
+            begun = time.monotonic()
+            centre.edge.launch()
+            await asyncio.to_thread(rig.first_answer)
+            times.append(time.monotonic() - begun)
+            centre.edge.child.stop()
+        centre.control_plane.start()
+    result = Table(f"an edge's cold start from its disk with {options.keys:,} keys, control plane gone")
+    result.median("until its first answer", times, "s", most=3)
+    return result
+
+
+async def pause(centre: Centre, options) -> Table:
+    """The slowest answers while a large change comes, and while nothing comes."""
+    changed = max(1, round(CHANGED_KEYS * options.scale))
+    quiet, changing = [], []
+    with Rig(centre) as rig:
+        centre.edge.start()
+        await asyncio.to_thread(rig.wait_for_snapshot, options.keys)
+        rig.load(RATE)
+        for _ in range(options.runs + 2):
+            quiet.append(await asyncio.to_thread(rig.load, RATE * RUN_SECONDS))
+            version = await asyncio.to_thread(centre.newest_version)
+            loading = asyncio.create_task(asyncio.to_thread(rig.load, RATE * RUN_SECONDS))
+            await asyncio.sleep(0.5)
+            await asyncio.to_thread(centre.change_keys, changed)
+            result = await loading
+            # The longest of a run that the change did not fall into would say nothing.
+            if rig.version() < version + 2:
+                raise RuntimeError("the change came later than the load lasted")
+            changing.append(result)
+        centre.edge.child.stop()
+    slowest = [run["max_us"] / 1000 for run in changing]
+    usual = [run["max_us"] / 1000 for run in quiet]
+    result = Table(
+        f"{changed:,} of {options.keys:,} keys come to an edge with one worker and {RATE:,} requests a second"
+    )
+    result.median("slowest answer of a run without", usual, "ms")
+    result.median("slowest answer of a run with the change", slowest, "ms")
+    over = statistics.median(slowest) - statistics.median(usual)
+    result.add("over the baseline", over, "ms", most=1)
+    result.median("p99 without", [run["p99_us"] / 1000 for run in quiet], "ms")
+    result.median("p99 with it", [run["p99_us"] / 1000 for run in changing], "ms")
+    return result
+
+
+class Rig:
+    """An upstream, a load and a first request for the centre's real edge."""
+
+    def __init__(self, centre: Centre):
+        self._centre = centre
+        self._folder = pathlib.Path(tempfile.mkdtemp(prefix="rig-", dir=centre.folder))
+        self._upstream = Upstream(self._folder / "upstream", centre.upstream_port, os.cpu_count() - 1)
+        self._requests = content.write_requests(self._folder / "requests")
+        self._client = native.build("client", self._folder)
+
+    def __enter__(self) -> "Rig":
+        self._upstream.start()
+        _hasten(self._upstream.child.pid)
+        self._key = self._centre.offer(self._upstream.url)
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self._centre.edge.child:
+            self._centre.edge.child.stop()
+        self._upstream.stop()
+
+    @property
+    def _snapshot(self) -> pathlib.Path:
+        return self._centre.edge.data / "configuration.snapshot"
+
+    def wait_for_snapshot(self, keys: int) -> None:
+        """Until the edge has all keys on its disk, of which each takes 72 bytes."""
+        wait_until(
+            lambda: self._snapshot.exists() and self._snapshot.stat().st_size > keys * 72,
+            "the edge's snapshot",
+            seconds=300,
+            children=[self._centre.edge.child],
+        )
+        newest = self._centre.newest_version()
+        wait_until(lambda: self.version() >= newest, "the newest version", children=[self._centre.edge.child])
+
+    def version(self) -> int:
+        with urllib.request.urlopen(f"{self._centre.edge.admin_url}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        return next(
+            int(float(line.split()[1])) for line in lines if line.startswith("strait_edge_configuration_version ")
+        )
+
+    def forget_snapshot(self) -> None:
+        """The file's pages leave memory, so that the next start reads the disk."""
+        descriptor = os.open(self._snapshot, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(descriptor)
+
+    def first_answer(self) -> None:
+        """Asks until the edge takes a connection, and requires a good answer to the first request that it takes."""
+        context = ssl.create_default_context(cafile=str(self._centre.fleet.ca_file))
+        address = self._centre.edge.address
+
+        def ask() -> bool:
+            connection = http.client.HTTPSConnection(address, context=context, timeout=60)
+            try:
+                connection.connect()
+            except ConnectionRefusedError:
+                return False
+            headers = {"authorization": f"Bearer {self._key}", "content-type": "application/json"}
+            connection.request("POST", "/v1/chat/completions", content.chat_request(MODEL), headers)
+            answer = connection.getresponse()
+            if answer.status != 200:
+                raise RuntimeError(f"the first request was answered with {answer.status}: {answer.read()[:300]}")
+            answer.read()
+            return True
+
+        wait_until(ask, "the first answer", every=0.002, children=[self._centre.edge.child])
+
+    def load(self, requests: int) -> dict:
+        command = [
+            *(self._client, "paced", "--url", f"{self._centre.edge.base_url}/chat/completions"),
+            *("--body", self._requests["small"], "--key", self._key, "--connections", CONNECTIONS),
+            *("--rate", RATE, "--requests", requests),
+        ]
+        process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, text=True)
+        _hasten(process.pid)
+        output, _ = process.communicate(timeout=120)
+        result = json.loads(output)
+        if result["failed"]:
+            raise RuntimeError(f"not every request was answered: {result}")
+        return result
+
+
+def _hasten(pid: int) -> None:
+    with contextlib.suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, pid, NICENESS)
