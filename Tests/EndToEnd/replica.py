@@ -17,6 +17,13 @@ class Replica(ControlPlane):
         return document
 
 
+def prepare(another: ControlPlane, first: ControlPlane) -> None:
+    """Gives it what an operator copies to every replica, and the token by which tests speak to it."""
+    another.data.mkdir(parents=True)
+    for name in ("key-encryption-key", "operator-token"):
+        shutil.copy(first.data / name, another.data / name)
+
+
 @contextlib.contextmanager
 def replica(world: World, folder, **link_settings):
     fleet = world.fleet
@@ -24,10 +31,7 @@ def replica(world: World, folder, **link_settings):
         folder / "replica", folder / "logs", Ports(folder / "replica-ports"), fleet.postgres, fleet.authority, "replica"
     )
     another.link_settings = link_settings
-    another.data.mkdir(parents=True)
-    # What an operator copies to every replica, and the token by which this test speaks to it.
-    for name in ("key-encryption-key", "operator-token"):
-        shutil.copy(fleet.control_plane.data / name, another.data / name)
+    prepare(another, fleet.control_plane)
     try:
         another.start()
         yield another

@@ -3,6 +3,7 @@
 import threading
 
 import httpx
+from devfleet.edges import Edge
 from world import World, chat_request
 
 
@@ -13,7 +14,7 @@ class Traffic:
     killed is no failure here: those exchanges had not ended.
     """
 
-    def __init__(self, world: World, region: str, clients: int = 6, model: str = "scripted"):
+    def __init__(self, world: World, region: str | Edge, clients: int = 6, model: str = "scripted"):
         self.ended: list[str] = []
         self.broken = 0
         self._world, self._region, self._model = world, region, model

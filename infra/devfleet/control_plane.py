@@ -34,6 +34,8 @@ class ControlPlane:
         self.grpc_address = f"127.0.0.1:{ports['control-link']}"
         self.enrolment_address = f"127.0.0.1:{ports['enrolment']}"
         self.child = None
+        self.prefix: list = []
+        """What starts the program, where it is to see another network."""
         self._postgres = postgres
         self._authority = authority
         self._settings = settings or {}
@@ -69,7 +71,8 @@ class ControlPlane:
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         configuration = self.folder / "control-plane.yaml"
         write_private(configuration, yaml(self.configuration()))
-        self.child = Child(self.name, [program("control-plane"), "--config", configuration], self.log)
+        command = [*self.prefix, program("control-plane"), "--config", configuration]
+        self.child = Child(self.name, command, self.log)
         wait_until(self.ready, "the control plane is ready", children=[self.child])
 
     def ready(self) -> bool:

@@ -34,6 +34,8 @@ class Edge:
         self.base_url = f"https://{self.address}/v1"
         self.admin_url = f"http://127.0.0.1:{ports[f'edge-{region}-admin']}"
         self.child = None
+        self.prefix: list = []
+        """What starts the program, where it is to see another network or another clock."""
         self._control_plane = control_plane
         self._authority = authority
         self._settings = settings or {}
@@ -71,7 +73,7 @@ class Edge:
     def launch(self) -> None:
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_private(self.configuration_file, yaml(self.configuration()))
-        command = [program("edge-node"), "--config", self.configuration_file]
+        command = [*self.prefix, program("edge-node"), "--config", self.configuration_file]
         environment = {}
         if not self._joined.exists():
             invitation = self._control_plane.operator("edge", "invite", "--region", self.region)

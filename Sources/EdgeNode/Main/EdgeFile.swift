@@ -9,8 +9,9 @@ struct EdgeFile {
   let baseURL: String
   let dataDirectory: String
   let tls: TLSFiles
-  let controlPlaneAddress: String
-  let enrolmentAddress: String
+  /// Of every replica: any of them serves any edge.
+  let controlPlaneAddresses: [String]
+  let enrolmentAddresses: [String]
   let authorityFile: String
   /// Where edges of the same region may ask for this edge's configuration while the control plane is away.
   let peerListen: String?
@@ -40,8 +41,8 @@ struct EdgeFile {
     let control = try SettingsReader(
       try top.subtree("control_plane", hint: "give address, enrolment_address and authority_file"),
       path: "control_plane", known: ["address", "enrolment_address", "authority_file"])
-    controlPlaneAddress = try Self.hostAndPort(control, "address")
-    enrolmentAddress = try Self.hostAndPort(control, "enrolment_address")
+    controlPlaneAddresses = try Self.hostsAndPorts(control, "address")
+    enrolmentAddresses = try Self.hostsAndPorts(control, "enrolment_address")
     authorityFile = try control.text(
       "authority_file", hint: "give the path of the control plane's CA in PEM form")
     peerListen = try Self.peerListen(top)
@@ -80,10 +81,16 @@ struct EdgeFile {
     return peers
   }
 
-  private static func hostAndPort(_ reader: SettingsReader, _ key: String) throws -> String {
-    let text = try reader.text(key, hint: hostAndPortHint)
-    try checkHostAndPort(text, reader.place(key))
-    return text
+  /// One, or a list of them.
+  private static func hostsAndPorts(_ reader: SettingsReader, _ key: String) throws -> [String] {
+    guard case .sequence = try reader.subtree(key, hint: hostAndPortHint) else {
+      let text = try reader.text(key, hint: hostAndPortHint)
+      try checkHostAndPort(text, reader.place(key))
+      return [text]
+    }
+    let texts = try reader.texts(key, hint: hostAndPortHint)
+    for (index, text) in texts.enumerated() { try checkHostAndPort(text, "\(reader.place(key))[\(index)]") }
+    return texts
   }
 
   private static let hostAndPortHint =

@@ -89,8 +89,8 @@ final class EdgeProcess: Sendable {
 
   private var uplinkConfiguration: UplinkConfiguration {
     var configuration = UplinkConfiguration(
-      dataDirectory: file.dataDirectory, controlPlaneAddress: file.controlPlaneAddress,
-      enrolmentAddress: file.enrolmentAddress, authorityFile: file.authorityFile, joinToken: joinToken,
+      dataDirectory: file.dataDirectory, controlPlaneAddresses: file.controlPlaneAddresses,
+      enrolmentAddresses: file.enrolmentAddresses, authorityFile: file.authorityFile, joinToken: joinToken,
       baseURL: file.baseURL, softwareVersion: SoftwareVersion.current)
     configuration.peerListen = file.peerListen
     configuration.peers = file.peers

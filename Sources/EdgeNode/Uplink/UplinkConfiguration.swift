@@ -3,10 +3,10 @@
 package struct UplinkConfiguration: Sendable {
   /// The edge's folder: its identity, its last good configuration and its spool.
   package var dataDirectory: String
-  /// `host:port` of the control link, which asks for the edge's certificate.
-  package var controlPlaneAddress: String
-  /// `host:port` of the listener that gives certificates.
-  package var enrolmentAddress: String
+  /// `host:port` of the control link, which asks for the edge's certificate, at each replica.
+  package var controlPlaneAddresses: [String]
+  /// `host:port` of the listener that gives certificates, at each replica.
+  package var enrolmentAddresses: [String]
   /// PEM file with the authority that the control plane's certificates come from.
   package var authorityFile: String
   /// Needed once, on an edge that has no identity yet.
@@ -21,12 +21,12 @@ package struct UplinkConfiguration: Sendable {
   package var limits = UplinkLimits()
 
   package init(
-    dataDirectory: String, controlPlaneAddress: String, enrolmentAddress: String, authorityFile: String,
-    joinToken: String?, baseURL: String, softwareVersion: String
+    dataDirectory: String, controlPlaneAddresses: [String], enrolmentAddresses: [String],
+    authorityFile: String, joinToken: String?, baseURL: String, softwareVersion: String
   ) {
     self.dataDirectory = dataDirectory
-    self.controlPlaneAddress = controlPlaneAddress
-    self.enrolmentAddress = enrolmentAddress
+    self.controlPlaneAddresses = controlPlaneAddresses
+    self.enrolmentAddresses = enrolmentAddresses
     self.authorityFile = authorityFile
     self.joinToken = joinToken
     self.baseURL = baseURL

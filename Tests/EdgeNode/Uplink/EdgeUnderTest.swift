@@ -49,8 +49,8 @@ final class EdgeUnderTest: Sendable {
     let authorityFile = "\(folder.path)/authority.pem"
     try writeFile(authorityFile, Array((other ?? plane.authority).pem.utf8))
     var configuration = UplinkConfiguration(
-      dataDirectory: "\(folder.path)/data", controlPlaneAddress: "\(host):\(link)",
-      enrolmentAddress: "\(host):\(enrolment)", authorityFile: authorityFile, joinToken: token,
+      dataDirectory: "\(folder.path)/data", controlPlaneAddresses: ["\(host):\(link)"],
+      enrolmentAddresses: ["\(host):\(enrolment)"], authorityFile: authorityFile, joinToken: token,
       baseURL: "https://edge.test", softwareVersion: "1.2.3")
     configuration.limits.reconnectMilliseconds = 10
     configuration.limits.reconnectMaximumMilliseconds = 50

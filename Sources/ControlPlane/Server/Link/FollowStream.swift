@@ -118,6 +118,9 @@ final class FollowStream: Sendable {
             ended: report.endedExchanges, failed: report.failedExchanges)
           $0.report.hasNewCounts = true
         }
+      case nil where greeted:
+        // A kind of word that edges of a later version have.
+        break
       default:
         throw Refusal.invalid("a hello comes first and once, and this message is not what is due")
       }

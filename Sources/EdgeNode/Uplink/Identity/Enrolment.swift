@@ -17,7 +17,7 @@ struct Enrolment: Sendable {
   /// - Throws: `UplinkError` when the answer is no, or cannot be used
   func enrol(token: String, again former: EdgeIdentity? = nil) async throws {
     let link = ControlLink(
-      address: try LinkAddress(configuration.enrolmentAddress), authorityFile: configuration.authorityFile,
+      replicas: try Replicas(texts: configuration.enrolmentAddresses), authorityFile: configuration.authorityFile,
       credentials: nil, limits: configuration.limits)
     let key = try store.makeKey()
     let request = try makeRequest(token: token, key: key)
@@ -36,7 +36,9 @@ struct Enrolment: Sendable {
       } catch {
         logger.warning(
           "waiting for the control plane to enrol this edge",
-          metadata: ["address": "\(configuration.enrolmentAddress)", "reason": "\(linkFailure(error))"])
+          metadata: [
+            "addresses": "\(configuration.enrolmentAddresses.joined(separator: ", "))",
+            "reason": "\(linkFailure(error))"])
       }
       await backoff.pause()
     }

@@ -7,7 +7,7 @@ import StraitProtocol
 typealias LinkClient = GRPCClient<HTTP2ClientTransport.Posix>
 
 /// A host and a port as operators write them.
-package struct LinkAddress: Equatable, Sendable {
+package struct LinkAddress: Equatable, Sendable, CustomStringConvertible {
   package var host: String
   package var port: Int
 
@@ -27,6 +27,8 @@ package struct LinkAddress: Equatable, Sendable {
     self.port = port
   }
 
+  package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+
   /// A literal address is checked against the certificate's addresses, a name against its names.
   var target: any ResolvableTarget {
     if host.contains(":") { return .ipv6(address: host, port: port) }
@@ -39,9 +41,9 @@ package struct LinkAddress: Equatable, Sendable {
   }
 }
 
-/// The makings of connections to one address.
+/// The makings of connections to one control plane, or to one edge.
 struct ControlLink: Sendable {
-  let address: LinkAddress
+  let replicas: Replicas
   let authorityFile: String
   /// nil on the way to enrolment. Asked for each connection, because they are renewed.
   let credentials: (@Sendable () -> EdgeCredentials?)?
@@ -53,16 +55,19 @@ struct ControlLink: Sendable {
 
   /// Runs the body with a fresh client, which ends with the body.
   ///
-  /// A fresh one for each attempt: whatever state a broken connection is in, the next attempt does not share it.
+  /// A fresh one for each attempt: whatever state a broken connection is in, the next attempt does not share it, and goes
+  /// to the next replica.
   func withClient<Result: Sendable>(
     isolation: isolated (any Actor)? = #isolation, _ body: (LinkClient) async throws -> Result
   ) async throws -> Result {
+    let address = replicas.current
     let transport = try HTTP2ClientTransport.Posix(
       target: address.target, transportSecurity: try security(), config: configuration())
     do {
       return try await withGRPCClient(transport: transport) { client in try await body(client) }
-    } catch let error as RPCError where error.isEviction {
-      evicted()
+    } catch {
+      if let refusal = error as? RPCError, refusal.isEviction { evicted() }
+      replicas.leave(address)
       throw error
     }
   }

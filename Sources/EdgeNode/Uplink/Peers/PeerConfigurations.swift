@@ -14,7 +14,7 @@ struct PeerConfigurations: Sendable {
   func fetch() async -> [WireConfigurationUpdate]? {
     for peer in peers {
       if Task.isCancelled { return nil }
-      let name = "\(peer.address.host):\(peer.address.port)"
+      let name = "\(peer.replicas.current)"
       do {
         let parts = try await fetch(from: peer)
         logger.notice("taking the configuration of another edge", metadata: ["peer": "\(name)"])

@@ -12,7 +12,7 @@ struct Peering: Sendable {
     let trust = PeerTrust(region: region, authorityFile: configuration.authorityFile)
     let links = try configuration.peers.map { text in
       ControlLink(
-        address: try LinkAddress(text), authorityFile: configuration.authorityFile,
+        replicas: try Replicas(texts: [text]), authorityFile: configuration.authorityFile,
         credentials: link.credentials, limits: configuration.limits, peer: trust)
     }
     configurations =
