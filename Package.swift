@@ -48,6 +48,7 @@ let package = Package(
         "StraitProtocol",
         .product(name: "GRPCCore", package: "grpc-swift-2"),
         .product(name: "GRPCProtobuf", package: "grpc-swift-protobuf"),
+        .product(name: "NIOCore", package: "swift-nio"),
       ],
       path: "Sources/Protocol/ControlLink",
       swiftSettings: swift

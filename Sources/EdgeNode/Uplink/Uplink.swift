@@ -110,7 +110,8 @@ package final class Uplink: Sendable {
     let (credentials, lastGood) = known.withLock { ($0.credentials, $0.lastGood) }
     guard let credentials else { throw UplinkError.noIdentity(folder: configuration.dataDirectory) }
     let link = ControlLink(
-      replicas: try Replicas(texts: configuration.controlPlaneAddresses), authorityFile: configuration.authorityFile,
+      replicas: try Replicas(texts: configuration.controlPlaneAddresses),
+      authorityFile: configuration.authorityFile,
       credentials: { self.known.withLock { $0.credentials } }, limits: configuration.limits,
       evicted: { self.leaveFleet() })
     let renewal = CertificateRenewal(

@@ -64,7 +64,7 @@ DAMAGES = {
     "flipped at its end": (flipped(lambda size: size - 1), DAMAGED),
     "of a newer version": (of_a_newer_version, "format 99, of a newer version of this software"),
     "something else": (lambda file: file.write_bytes(os.urandom(4096)), DAMAGED),
-    "unreadable": (unreadable, "read"),
+    "unreadable": (unreadable, "too many levels of symbolic links"),
     "a folder": (replaced_by_a_folder, "directory"),
 }
 CANNOT_BE_USED = "the stored configuration cannot be used"

@@ -4,6 +4,7 @@ import GRPCCore
 import GRPCNIOTransportHTTP2
 import Logging
 import ServiceLifecycle
+import StraitControlLink
 
 package struct LinkServer: Service {
   private let server: GRPCServer<HTTP2ServerTransport.Posix>
@@ -56,6 +57,9 @@ package struct LinkServer: Service {
     config.connection.keepalive.clientBehavior.minPingIntervalWithoutCalls = .seconds(5)
     config.connection.keepalive.clientBehavior.allowWithoutCalls = true
     config.connection.maxGraceTime = .seconds(5)
+    config.channelDebuggingCallbacks.onAcceptTCPConnection = {
+      SilenceLimit.set(keepaliveSeconds + keepaliveTimeoutSeconds, on: $0)
+    }
     config.http2.maxConcurrentStreams = 100
     config.rpc.maxRequestPayloadSize = maximumMessageBytes
   }

@@ -17,7 +17,8 @@ struct Enrolment: Sendable {
   /// - Throws: `UplinkError` when the answer is no, or cannot be used
   func enrol(token: String, again former: EdgeIdentity? = nil) async throws {
     let link = ControlLink(
-      replicas: try Replicas(texts: configuration.enrolmentAddresses), authorityFile: configuration.authorityFile,
+      replicas: try Replicas(texts: configuration.enrolmentAddresses),
+      authorityFile: configuration.authorityFile,
       credentials: nil, limits: configuration.limits)
     let key = try store.makeKey()
     let request = try makeRequest(token: token, key: key)
@@ -38,7 +39,8 @@ struct Enrolment: Sendable {
           "waiting for the control plane to enrol this edge",
           metadata: [
             "addresses": "\(configuration.enrolmentAddresses.joined(separator: ", "))",
-            "reason": "\(linkFailure(error))"])
+            "reason": "\(linkFailure(error))",
+          ])
       }
       await backoff.pause()
     }

@@ -2,6 +2,7 @@
 
 import GRPCCore
 import GRPCNIOTransportHTTP2
+import StraitControlLink
 import StraitProtocol
 
 typealias LinkClient = GRPCClient<HTTP2ClientTransport.Posix>
@@ -78,6 +79,8 @@ struct ControlLink: Sendable {
       config.connection.keepalive = .init(
         time: .seconds(limits.keepaliveSeconds), timeout: .seconds(limits.keepaliveTimeoutSeconds),
         allowWithoutCalls: true)
+      let silence = limits.keepaliveSeconds + limits.keepaliveTimeoutSeconds
+      config.channelDebuggingCallbacks.onCreateTCPConnection = { SilenceLimit.set(silence, on: $0) }
       config.backoff.initial = .milliseconds(limits.reconnectMilliseconds)
       config.backoff.max = .milliseconds(limits.reconnectMaximumMilliseconds)
     }
