@@ -56,12 +56,21 @@ def disk_keeps_its_snapshot(edge):
         obstacle.rmdir()
 
 
+def of_the_fleet(world, missing: list[dict]) -> list[dict]:
+    """Without the edges that other tests had, which are away for good."""
+    addresses = {edge.base_url for edge in world.fleet.edges.values()}
+    rows = world.fleet.control_plane.operator("edge", "list")
+    ours = {row["id"] for row in rows if row["base_url"] in addresses}
+    return [one for one in missing if one["edge"] in ours]
+
+
 def test_who_waits_for_a_revocation_finds_the_key_refused_at_every_edge(world):
     key, public_id = world.new_key()
     result = world.fleet.control_plane.operator("key", "revoke", public_id, "--wait")
     assert [edge.status_of_models(key)[0] for edge in world.fleet.edges.values()] == [401] * 4
     (revocation,) = result["revocations"]
-    assert (revocation["in_force"], revocation["edges"], revocation["missing"]) == (4, 4, [])
+    assert of_the_fleet(world, revocation["missing"]) == []
+    assert revocation["in_force"] == revocation["edges"] - len(revocation["missing"]) >= 4
     listed = world.fleet.control_plane.operator("revocation", "list")
     assert listed[0]["key_public_id"] == public_id
 
@@ -135,7 +144,7 @@ def test_an_edge_that_was_away_learns_of_it_at_its_return(world):
 
     def missing():
         listed = world.fleet.control_plane.operator("revocation", "list")
-        return next(one["missing"] for one in listed if str(one["number"]) == number)
+        return of_the_fleet(world, next(one["missing"] for one in listed if str(one["number"]) == number))
 
     wait_until(lambda: not missing(), "every edge has it in force")
     assert edge.status_of_models(key)[0] == 401

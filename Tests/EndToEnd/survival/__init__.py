@@ -1,2 +1,2 @@
-"""What an edge and its centre must survive: outages, cut networks, wrong clocks, damaged files, peers of another
-version, bad pushes. Each test says at its head what it breaks."""
+"""What tests of survival are made of: networks that can be cut, peers of other versions, a wrong clock. The tests are the
+files test_surviving_… beside this folder."""

@@ -112,6 +112,10 @@ class Way:
         self.edge.run("ip", "link", "set", "way", "up")
         self._route(self.edge, TO_EDGE)
 
+    def holds_a_connection(self) -> bool:
+        """Whether the edge takes any connection to the centre for good."""
+        return CENTRE in self.edge.run("ss", "-Htn", "state", "established")
+
     def dials(self) -> bool:
         """Whether the edge asks for a new connection at the moment, which nobody answers."""
         return CENTRE in self.edge.run("ss", "-Htn", "state", "syn-sent")

@@ -11,9 +11,9 @@ from devfleet.processes import wait_until
 from scripted import scripts
 from world import World, chat_request
 
-from .configurations import MODEL, REGION, TEAM, Configurations, identifier
-from .contract import present
-from .fake_centre import FakeCentre
+from survival.configurations import MODEL, REGION, TEAM, Configurations, identifier
+from survival.contract import present
+from survival.fake_centre import FakeCentre
 
 STREAMS = 20
 GOOD = 5

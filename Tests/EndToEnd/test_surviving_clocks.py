@@ -15,7 +15,7 @@ from world import chat_request
 
 REGION = "us-west"
 HOUR = datetime.timedelta(hours=1)
-SOURCE = pathlib.Path(__file__).with_name("wrong_clock.c")
+SOURCE = pathlib.Path(__file__).parent / "survival" / "wrong_clock.c"
 # Long enough to be good at an edge that is an hour ahead, so short that such an edge must renew it at once.
 CERTIFICATE_SECONDS = 4500
 

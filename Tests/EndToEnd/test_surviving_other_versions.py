@@ -11,10 +11,10 @@ from devfleet.ports import Ports
 from devfleet.processes import wait_until
 from world import chat_request
 
-from .configurations import LINEAGE, MODEL, REGION, Configurations, identifier
-from .contract import previous, to_come
-from .fake_centre import FakeCentre
-from .played_edge import PlayedEdge
+from survival.configurations import LINEAGE, MODEL, REGION, Configurations, identifier
+from survival.contract import previous, to_come
+from survival.fake_centre import FakeCentre
+from survival.played_edge import PlayedEdge
 
 # As Values/Endpoint.swift and Values/UsageRecord.swift number them.
 CHAT, COMPLETED = 1, 1
