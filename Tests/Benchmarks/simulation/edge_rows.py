@@ -77,7 +77,7 @@ async def cold_start(centre: Centre, options) -> Table:
 
 
 async def pause(centre: Centre, options) -> Table:
-    """The slowest answers while a large change comes, and while nothing comes."""
+    """The slowest answers and the longest turns of the worker's loop, while a large change comes and while none does."""
     changed = max(1, round(CHANGED_KEYS * options.scale))
     quiet, changing = [], []
     with Rig(centre) as rig:
@@ -85,29 +85,32 @@ async def pause(centre: Centre, options) -> Table:
         await asyncio.to_thread(rig.wait_for_snapshot, options.keys)
         rig.load(RATE)
         for _ in range(options.runs + 2):
-            quiet.append(await asyncio.to_thread(rig.load, RATE * RUN_SECONDS))
+            quiet.append(await asyncio.to_thread(rig.watched_load, RATE * RUN_SECONDS))
             version = await asyncio.to_thread(centre.newest_version)
-            loading = asyncio.create_task(asyncio.to_thread(rig.load, RATE * RUN_SECONDS))
+            loading = asyncio.create_task(asyncio.to_thread(rig.watched_load, RATE * RUN_SECONDS))
             await asyncio.sleep(0.5)
             await asyncio.to_thread(centre.change_keys, changed)
-            result = await loading
+            changing.append(await loading)
             # The longest of a run that the change did not fall into would say nothing.
             if rig.version() < version + 2:
                 raise RuntimeError("the change came later than the load lasted")
-            changing.append(result)
         centre.edge.child.stop()
-    slowest = [run["max_us"] / 1000 for run in changing]
-    usual = [run["max_us"] / 1000 for run in quiet]
     result = Table(
         f"{changed:,} of {options.keys:,} keys come to an edge with one worker and {RATE:,} requests a second"
     )
-    result.median("slowest answer of a run without", usual, "ms")
-    result.median("slowest answer of a run with the change", slowest, "ms")
-    over = statistics.median(slowest) - statistics.median(usual)
-    result.add("over the baseline", over, "ms", most=1)
-    result.median("p99 without", [run["p99_us"] / 1000 for run in quiet], "ms")
-    result.median("p99 with it", [run["p99_us"] / 1000 for run in changing], "ms")
+    for figure, name in (("slowest answer", "max_us"), ("p99 of answers", "p99_us")):
+        usual, slowest = _milliseconds(quiet, name), _milliseconds(changing, name)
+        result.median(f"{figure}, without", usual, "ms")
+        result.median(f"{figure}, with the change", slowest, "ms")
+        if name == "max_us":
+            result.add("over the baseline", statistics.median(slowest) - statistics.median(usual), "ms", most=1)
+    result.median("longest turn of the loop, no more than, without", _milliseconds(quiet, "turn_us"), "ms")
+    result.median("the same with the change", _milliseconds(changing, "turn_us"), "ms")
     return result
+
+
+def _milliseconds(runs: list[dict], name: str) -> list[float]:
+    return [run[name] / 1000 for run in runs]
 
 
 class Rig:
@@ -147,11 +150,12 @@ class Rig:
         wait_until(lambda: self.version() >= newest, "the newest version", children=[self._centre.edge.child])
 
     def version(self) -> int:
+        return int(self.metrics()["strait_edge_configuration_version"])
+
+    def metrics(self) -> dict[str, float]:
         with urllib.request.urlopen(f"{self._centre.edge.admin_url}/metrics", timeout=10) as answer:
             lines = answer.read().decode().splitlines()
-        return next(
-            int(float(line.split()[1])) for line in lines if line.startswith("strait_edge_configuration_version ")
-        )
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[0] != "#")}
 
     def forget_snapshot(self) -> None:
         """The file's pages leave memory, so that the next start reads the disk."""
@@ -180,6 +184,20 @@ class Rig:
             return True
 
         wait_until(ask, "the first answer", every=0.002, children=[self._centre.edge.child])
+
+    def watched_load(self, requests: int) -> dict:
+        """The load's result, with the end of the histogram's bucket that the longest turn of the loop fell into."""
+        before = self.metrics()
+        result = self.load(requests)
+        after = self.metrics()
+        total = "strait_edge_loop_turn_seconds_count"
+        turns = after[total] - before[total]
+        ends = (
+            (float(name.split('"')[1]), value - before[name])
+            for name, value in after.items()
+            if name.startswith("strait_edge_loop_turn_seconds_bucket")
+        )
+        return result | {"turn_us": 1e6 * min(end for end, count in ends if count >= turns)}
 
     def load(self, requests: int) -> dict:
         command = [

@@ -8,37 +8,32 @@ import time
 
 from .centre import Centre
 from .delay import DelayedWay
-from .following import SimulatedFleet, connected, fetch, with_everything
+from .following import SimulatedFleet, connected, end, fetch, with_everything
 from .table import Table
 
 ROUND_TRIP_SECONDS = 0.25
 NEWCOMERS = 10
 WINDOW_SECONDS = 5
-STEADY_SECONDS = 20
+STEADY_SECONDS = 15
 QUIET_SECONDS = 5
 # A revocation waits for none before it, so many of them are on their way at once.
 REVOCATIONS_PER_SECOND = 8
 
 
 async def snapshot(centre: Centre, options) -> Table:
+    edges = await centre.edges(NEWCOMERS, centre.control_plane.grpc_address)
+    begun = time.monotonic()
+
+    async def timed(edge) -> float:
+        await fetch(edge)
+        return time.monotonic() - begun
+
+    async with highest_resident(centre) as peak:
+        times = await asyncio.gather(*(timed(edge) for edge in edges))
     table = Table(f"a full snapshot of {options.keys:,} keys, {NEWCOMERS} edges that ask at once")
-    times, peaks = [], []
-    for _ in range(options.runs):
-        edges = await centre.edges(NEWCOMERS, centre.control_plane.grpc_address)
-        async with highest_resident(centre) as peak:
-            begun = time.monotonic()
-            await asyncio.gather(*(fetch(edge) for edge in edges))
-            times.append(time.monotonic() - begun)
-        peaks.append(peak() / 1e9)
-        # What is kept for those who come soon must not serve the next run.
-        await asyncio.sleep(SNAPSHOT_KEPT_SECONDS)
-    table.median("until the last has it", times, "s", most=20)
-    table.add("control plane, highest resident", max(peaks), "GB", most=1, of=peaks)
+    table.add("until the last has it", max(times), "s", most=20, of=times)
+    table.add("control plane, highest resident", peak() / 1e9, "GB", most=1)
     return table
-
-
-# A little longer than ConfigurationPublisher.snapshotSeconds.
-SNAPSHOT_KEPT_SECONDS = 31
 
 
 async def propagation(centre: Centre, options) -> Table:
@@ -105,8 +100,7 @@ async def newcomers(centre: Centre):
     try:
         yield lambda: count
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end(task)
 
 
 async def crowd(centre: Centre, options) -> Table:
@@ -116,6 +110,7 @@ async def crowd(centre: Centre, options) -> Table:
     async with highest_resident(centre) as peak:
         async with fleet.following():
             await connected(centre, fleet)
+            print(f"  {len(fleet):,} edges are connected", flush=True)
             await asyncio.sleep(QUIET_SECONDS)
             steady = await busiest_windows(centre, asyncio.sleep(STEADY_SECONDS))
         took, returning = await coming_back(centre, fleet)
@@ -182,4 +177,4 @@ async def highest_resident(centre: Centre):
     try:
         yield lambda: most
     finally:
-        task.cancel()
+        await end(task)

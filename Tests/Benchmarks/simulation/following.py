@@ -26,8 +26,16 @@ async def fetch(edge: SimulatedEdge) -> None:
     try:
         await asyncio.wait_for(edge.in_step.wait(), PATIENCE_SECONDS)
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end(task)
+
+
+async def end(*tasks: asyncio.Task) -> None:
+    """Cancels them until they have ended: a stream that breaks at that very moment hides that it was cancelled."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=1)
 
 
 class SimulatedFleet:
@@ -57,9 +65,7 @@ class SimulatedFleet:
                 if task.done():
                     task.result()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(*tasks)
 
     async def make_key(self, centre: Centre, share=1.0) -> tuple[dict, float]:
         """A new key, and the seconds until so many edges have it."""
