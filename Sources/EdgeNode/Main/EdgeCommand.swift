@@ -28,6 +28,12 @@ struct EdgeCommand: AsyncParsableCommand {
   @Flag(help: "Check the configuration file and exit.")
   var check = false
 
+  static func main() async {
+    let arguments = CommandLine.arguments
+    if TrialCommand.isAsked(arguments) { TrialCommand.run(region: arguments[2]) }
+    await main(nil)
+  }
+
   func run() async throws {
     let file: EdgeFile
     do {

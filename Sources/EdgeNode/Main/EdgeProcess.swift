@@ -14,6 +14,7 @@ final class EdgeProcess: Sendable {
   private let certificates: CertificateKeeper
   private let joinToken: String?
   private let logger: Logger
+  private let trial = ConfigurationTrial()
   /// Set once the identity is known; configurations that come earlier cannot be, because the link needs the identity.
   private let edge = Mutex<Edge?>(nil)
 
@@ -51,8 +52,10 @@ final class EdgeProcess: Sendable {
     let serving = try Edge(
       settings: settings(identity), tables: tables, revocations: RevocationTable(uplink.loadRevocations()),
       sink: spool, accessLog: accessLog,
-      gauges: {
+      gauges: { [trial] in
         [
+          ("strait_edge_configuration_trials_passed", Double(trial.counts.passed)),
+          ("strait_edge_configuration_trials_failed", Double(trial.counts.failed)),
           ("strait_edge_spooled_records", Double(spool.depth)),
           ("strait_edge_lost_records", Double(spool.lost)),
           (
@@ -94,6 +97,7 @@ final class EdgeProcess: Sendable {
       baseURL: file.baseURL, softwareVersion: SoftwareVersion.current)
     configuration.peerListen = file.peerListen
     configuration.peers = file.peers
+    configuration.trial = trial
     return configuration
   }
 

@@ -118,9 +118,11 @@ package final class Uplink: Sendable {
       link: link, configuration: configuration, store: store, logger: logger, identity: { self.identity },
       adopt: { try self.reloadIdentity() })
     let peering = try makePeering(over: link)
+    var trial = configuration.trial
+    trial?.region = identity?.region ?? ""
     let follower = ConfigurationFollower(
       link: link, configuration: configuration, state: lastGood, keeper: keeper, logger: logger,
-      peers: peering?.configurations, isRevoked: { [revocations] in revocations.refuses($0) },
+      trial: trial, peers: peering?.configurations, isRevoked: { [revocations] in revocations.refuses($0) },
       report: { self.report() },
       apply: { [apply, revocations] state in
         try apply(state)

@@ -19,6 +19,8 @@ package struct UplinkConfiguration: Sendable {
   /// `host:port` of edges of the same region that may be asked.
   package var peers: [String] = []
   package var limits = UplinkLimits()
+  /// How a new configuration is tried before it is put into force; nil for not at all.
+  package var trial: ConfigurationTrial?
 
   package init(
     dataDirectory: String, controlPlaneAddresses: [String], enrolmentAddresses: [String],

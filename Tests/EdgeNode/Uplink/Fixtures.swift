@@ -162,3 +162,15 @@ final class Holder<Value: Sendable>: Sendable {
   var value: Value? { held.withLock { $0 } }
   func set(_ value: Value) { held.withLock { $0 = value } }
 }
+
+/// A program that is built beside these tests.
+func builtProgram(_ name: String) throws -> String {
+  var buffer = [CChar](repeating: 0, count: 4096)
+  let count = readlink("/proc/self/exe", &buffer, buffer.count)
+  try #require(count > 0)
+  let own = String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  let folder = try #require(own.lastIndex(of: "/").map { own[..<$0] })
+  let path = "\(folder)/\(name)"
+  try #require(access(path, X_OK) == 0, "\(path) is not built")
+  return path
+}

@@ -37,7 +37,7 @@ struct SpoolKillTests {
     posix_spawn_file_actions_adddup2(&actions, pipeEnds[1], 1)
     posix_spawn_file_actions_addclose(&actions, pipeEnds[0])
     defer { posix_spawn_file_actions_destroy(&actions) }
-    let writer = try writerPath()
+    let writer = try builtProgram("spool-writer")
     let arguments: [UnsafeMutablePointer<CChar>?] = [strdup(writer), strdup("append"), strdup(folder), nil]
     defer { arguments.forEach { free($0) } }
     var child = pid_t()
@@ -69,14 +69,4 @@ struct SpoolKillTests {
   }
 
   /// The writer is built beside the tests.
-  private func writerPath() throws -> String {
-    var buffer = [CChar](repeating: 0, count: 4096)
-    let count = readlink("/proc/self/exe", &buffer, buffer.count)
-    try #require(count > 0)
-    let own = String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    let folder = try #require(own.lastIndex(of: "/").map { own[..<$0] })
-    let path = "\(folder)/spool-writer"
-    try #require(access(path, X_OK) == 0, "\(path) is not built")
-    return path
-  }
 }

@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -85,6 +86,27 @@ static inline int strait_forbid_memory_dumps(void) {
   struct rlimit none = {0, 0};
   return setrlimit(RLIMIT_CORE, &none) | prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
+
+// What a confined child may have.
+struct strait_confinement {
+  uint64_t memory_bytes;       // of addresses
+  uint64_t processor_seconds;
+  uint64_t descriptors;
+  int niceness;
+};
+
+// Starts a program with `channel` as its input and output and nothing else of this process: no other descriptor, no core,
+// no file that it could write, no new privileges. It dies with the thread that started it, which must wait for it.
+// Returns 0 or errno.
+int strait_start_confined(
+    const char *program, char *const arguments[], char *const environment[], int channel,
+    const struct strait_confinement *bounds, pid_t *child);
+
+// Whether the child has ended by now; its status as waitpid has it. What it started ends with it.
+int strait_child_ended(pid_t child, int *status);
+
+// Kills the child and what it started, and waits for the child's end.
+void strait_end_child(pid_t child, int *status);
 
 // epoll_event is packed; its pointer is set and read here so that Swift never takes the address of a packed field.
 static inline int strait_epoll_set(int epoll, int operation, int descriptor, uint32_t events, void *owner) {

@@ -14,6 +14,7 @@ final class ConfigurationFollower: Sendable {
   private let apply: @Sendable (ConfigurationState) throws -> Void
   private let report: @Sendable () -> WireEdgeReport
   private let keeper: SnapshotKeeper
+  private let trial: ConfigurationTrial?
   private let peers: PeerConfigurations?
   private let isLinked = Mutex(false)
   private let receiver: Mutex<ConfigurationReceiver>
@@ -22,7 +23,7 @@ final class ConfigurationFollower: Sendable {
 
   init(
     link: ControlLink, configuration: UplinkConfiguration, state: ConfigurationState, keeper: SnapshotKeeper,
-    logger: Logger, peers: PeerConfigurations? = nil,
+    logger: Logger, trial: ConfigurationTrial? = nil, peers: PeerConfigurations? = nil,
     isRevoked: @escaping @Sendable (KeyRecord) -> Bool = { _ in false },
     report: @escaping @Sendable () -> WireEdgeReport,
     apply: @escaping @Sendable (ConfigurationState) throws -> Void
@@ -31,6 +32,7 @@ final class ConfigurationFollower: Sendable {
     self.configuration = configuration
     self.keeper = keeper
     self.logger = logger
+    self.trial = trial
     self.peers = peers
     self.report = report
     self.apply = apply
@@ -78,7 +80,7 @@ final class ConfigurationFollower: Sendable {
             try await writer.write(hello)
             for await status in session.statuses { try await writer.write(status) }
           } onResponse: { response in
-            for try await part in response.messages { try self.receive(part, session) }
+            for try await part in response.messages { try await self.receive(part, session) }
           }
           throw FollowEnd.closed
         }
@@ -108,10 +110,10 @@ final class ConfigurationFollower: Sendable {
 
   // MARK: Updates
 
-  private func receive(_ part: WireConfigurationUpdate, _ session: FollowSession) throws {
+  private func receive(_ part: WireConfigurationUpdate, _ session: FollowSession) async throws {
     switch receiver.withLock({ $0.receive(part, now: Self.now) }) {
     case .wait: break
-    case .apply(let next): use(next, session)
+    case .apply(let next): try await use(next, session)
     case .refuse(let version, let reason): refuse(version, reason, session)
     case .startOver(let reason):
       wantsSnapshot.withLock { $0 = true }
@@ -120,9 +122,12 @@ final class ConfigurationFollower: Sendable {
   }
 
   /// In memory first, so that a revocation works at once; then acknowledged; the disk follows in its own time.
-  private func use(_ next: ConfigurationState, _ session: FollowSession) {
+  private func use(_ next: ConfigurationState, _ session: FollowSession) async throws {
     do {
+      try await tryOut(next)
       try apply(next)
+    } catch is CancellationError {
+      throw CancellationError()
     } catch {
       return refuse(next.version, "\(error)", session)
     }
@@ -132,6 +137,21 @@ final class ConfigurationFollower: Sendable {
     session.progressed()
     session.say(.with { $0.acknowledgement = .with { $0.version = next.version } })
     logger.debug("configuration applied", metadata: ["version": "\(next.version)"])
+  }
+
+  /// Holds up what comes after it on this stream, and nothing else: no worker, and no revocation. What the edge started
+  /// from is not tried: it is here because it was in force before.
+  private func tryOut(_ next: ConfigurationState) async throws {
+    guard let trial, ConfigurationTrial.isNeeded(for: next, after: receiver.withLock({ $0.state })) else {
+      return
+    }
+    let start = monotonicSeconds()
+    try await trial.run(next)
+    logger.info(
+      "configuration tried",
+      metadata: [
+        "version": "\(next.version)", "milliseconds": "\(Int((monotonicSeconds() - start) * 1_000))",
+      ])
   }
 
   /// Microseconds since 1970.
@@ -176,6 +196,7 @@ final class ConfigurationFollower: Sendable {
         "another edge's configuration cannot be used", metadata: ["why": "\(reception.summary)"])
     }
     do {
+      try await tryOut(next)
       try apply(next)
     } catch {
       return logger.error(
