@@ -37,7 +37,8 @@ package struct RevocationService: Sendable {
       for name in named { ids.append(try await KeyService.resolve(name, on: transaction)) }
       let revoked = try await KeyStore.revoke(ids, on: transaction)
       let count = revoked.count(where: \.wasGood)
-      let isConfirmed = try await Self.check(count, confirm: confirm, on: transaction)
+      let isConfirmed =
+        revoked.isEmpty ? false : try await Self.check(count, confirm: confirm, on: transaction)
       var keys: [KeySummary] = []
       for id in ids { keys.append(try await KeyService.summary(of: id, on: transaction)) }
       let gone = Set(revoked.map { $0.id.description })
@@ -58,7 +59,8 @@ package struct RevocationService: Sendable {
       let team = try await TeamService.resolve(name, on: transaction)
       let count = try await KeyStore.countGood(team: team, limit: .max, on: transaction)
       let revoked = try await KeyStore.revoke(allOf: team, on: transaction)
-      let isConfirmed = try await Self.check(count, confirm: confirm, on: transaction)
+      let isConfirmed =
+        revoked.isEmpty ? false : try await Self.check(count, confirm: confirm, on: transaction)
       // The team stands for its keys in what edges are sent; the log of changes names them where they are not too many.
       let keys = revoked.count <= Self.maximumKeys ? revoked.map { ResourceKey(.key, $0) } : []
       let change = Change(
@@ -82,7 +84,7 @@ package struct RevocationService: Sendable {
       let count = suspends ? try await KeyStore.countGood(team: id, limit: .max, on: transaction) : 0
       let isNews = try await TeamStore.setSuspended(suspends, id, on: transaction)
       var revoking: [Revoking] = []
-      if suspends {
+      if suspends, isNews {
         let isConfirmed = try await Self.check(count, confirm: request.confirm, on: transaction)
         revoking = [Revoking(.team(id), keyCount: count, isConfirmed: isConfirmed)]
       }
@@ -135,6 +137,8 @@ package struct RevocationService: Sendable {
   private static func check(
     _ count: Int, confirm: Int?, on transaction: PostgresTransaction
   ) async throws -> Bool {
+    // One after the other, or two at once would not see what the other one takes.
+    try await transaction.query("SELECT FROM configuration_state FOR UPDATE")
     if let confirm {
       guard confirm == count else {
         throw Refusal(

@@ -5,6 +5,9 @@ import Postgres
 import StraitProtocol
 
 package enum RevocationListStore {
+  /// So many edges are named that do not have a revocation, those first that have a link and have said nothing.
+  private static let shownGaps = 100
+
   /// The newest first.
   /// - Parameter numbers: these only, where given
   package static func list(
@@ -29,7 +32,7 @@ package enum RevocationListStore {
         number: number, keyPublicID: try row.get("public_id"), team: try row.get("team"),
         version: try row.unsigned("version"), keys: Int(try row.get("key_count", as: Int64.self)),
         confirmed: try row.get("confirmed"), madeAt: try row.time("made_at"), edges: Int(edges),
-        inForce: Int(edges) - missing.count, missing: missing)
+        inForce: Int(edges) - missing.count, missing: Array(missing.prefix(shownGaps)))
     }
   }
 
@@ -57,7 +60,7 @@ package enum RevocationListStore {
       LEFT JOIN revocation_refusals AS refusal ON refusal.edge_id = edges.id AND refusal.number = revocations.number
       WHERE revocations.number = ANY ($1)
         AND (reason IS NOT NULL OR coalesce(watcher.number, 0) < revocations.number)
-      ORDER BY edges.region, edges.id
+      ORDER BY reason IS NULL AND edges.stream_id IS NOT NULL DESC, edges.region, edges.id
       """, numbers.map { Int64(clamping: $0) })
     return try Dictionary(grouping: rows, by: { try $0.unsigned("number") }).mapValues { rows in
       try rows.map { row in

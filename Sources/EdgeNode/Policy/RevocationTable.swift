@@ -91,6 +91,6 @@ private struct IdentifierSlots: BitwiseCopyable, @unchecked Sendable {
 
   /// The low word is random but for its two highest bits; mixed all the same, because ids come from outside.
   private static func hash(_ high: UInt64, _ low: UInt64) -> Int {
-    Int(truncatingIfNeeded: (low ^ high &* 0x9E37_79B9_7F4A_7C15) &* 0xD6E8_FEB8_6659_FD93 >> 32)
+    Int(truncatingIfNeeded: ((low ^ high &* 0x9E37_79B9_7F4A_7C15) &* 0xD6E8_FEB8_6659_FD93) >> 32)
   }
 }

@@ -135,7 +135,10 @@ package final class Uplink: Sendable {
       group.addTask { await watcher.run() }
       group.addTask { await self.keeper.run(credentials) }
       group.addTask { await renewal.run() }
-      if let server = peering?.server({ follower.configurationForPeers }) {
+      if let server = peering?.server({ [revocations] in
+        // Without what is refused beside it, it would give access back at the other edge.
+        revocations.isAhead ? nil : follower.configurationForPeers
+      }) {
         group.addTask { await server.run() }
       }
       group.addTask { [configuration, spool, logger] in

@@ -144,7 +144,11 @@ package struct ConfigurationReview: Sendable {
     try compare(standing.upstreams, next.upstreams, "upstreams")
     try compare(standing.offers, next.offers, "offers")
     try compare(standing.teams, next.teams, "teams")
-    try compareKeys(standing.keys, next.keys, now: now)
+    let resumed = standing.teams.values.reduce(0) { sum, team in
+      guard team.suspended, let id = TeamID(bytes: team.id), next.teams[id]?.suspended == false else { return sum }
+      return sum + next.keys.teams.keyCount(of: id)
+    }
+    try compareKeys(standing.keys, next.keys, resumed: resumed, now: now)
   }
 
   private func checkCatalogue(_ next: ConfigurationState) throws(ConfigurationFault) {
@@ -176,7 +180,10 @@ package struct ConfigurationReview: Sendable {
     }
   }
 
-  private func compareKeys(_ standing: KeySet, _ next: KeySet, now: Int64) throws(ConfigurationFault) {
+  /// - Parameter resumed: keys of teams that are suspended no more, which come back all at once
+  private func compareKeys(
+    _ standing: KeySet, _ next: KeySet, resumed: Int, now: Int64
+  ) throws(ConfigurationFault) {
     var gone = 0
     for shard in 0..<KeySet.shardCount where !standing.sharesShard(shard, with: next) {
       standing.forEach(inShard: shard) { key in
@@ -184,7 +191,7 @@ package struct ConfigurationReview: Sendable {
       }
     }
     try judge(gone: gone, of: standing.count, few: Self.fewKeys, "keys")
-    guard next.count <= max(Self.manyKeys, standing.count * 2) else {
+    guard next.count - resumed <= max(Self.manyKeys, standing.count * 2) else {
       throw .doubtful("there would be \(next.count) keys where there are \(standing.count)")
     }
   }

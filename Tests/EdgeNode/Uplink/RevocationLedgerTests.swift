@@ -46,6 +46,56 @@ struct RevocationLedgerTests {
     #expect(ledger.subjects(beside: try state(12, keys: 2)) == [])
   }
 
+  @Test("what was refused is asked for again after later ones were taken, until it is confirmed or settled")
+  func refused() throws {
+    var ledger = RevocationLedger()
+    let large = try state(5, keys: 8)
+    let many = Revocations.of(team: 3, number: 7, version: 9)
+    #expect(throws: RevocationFault.self) {
+      try ledger.take(many, applied: large, stored: large, limit: 10)
+    }
+    try ledger.take(Revocations.of(key: 77, number: 9, version: 9), applied: large, stored: large, limit: 10)
+    #expect(ledger.number == 9)
+    #expect(ledger.resumesAt == 6)
+    var confirmed = ledger
+    try confirmed.take(
+      Revocations.of(team: 3, number: 12, version: 9, confirmed: true), applied: large, stored: large, limit: 10)
+    #expect(confirmed.resumesAt == 12)
+    _ = ledger.prune(beside: try state(9, keys: 8))
+    #expect(ledger.resumesAt == 9)
+  }
+
+  @Test("one with numbers that no database has is refused, and traps nothing")
+  func impossible() throws {
+    var ledger = RevocationLedger()
+    let good = Revocations.of(key: 4, number: 3, version: 9)
+    var ones = [good, good, good]
+    ones[0].madeAt = .min
+    ones[1].version = .max
+    ones[2].number = .max
+    for one in ones {
+      #expect(throws: RevocationFault.malformed) {
+        try ledger.take(one, applied: state, stored: state, limit: 10)
+      }
+    }
+    var late = good
+    late.madeAt = .max
+    try ledger.take(late, applied: state, stored: state, limit: 10)
+    #expect(ledger.subjects(beside: state) == [Revocations.key(4)])
+  }
+
+  @Test("what came from one database means nothing once the configuration is of another")
+  func otherDatabase() throws {
+    var ledger = RevocationLedger()
+    try ledger.take(Revocations.of(key: 4, number: 3, version: 9), applied: state, stored: state, limit: 10)
+    let other = Data(repeating: 9, count: 16)
+    let next = try state(2, keys: 2, lineage: other)
+    #expect(ledger.subjects(beside: next) == [Revocations.key(4)])
+    ledger.leave(for: try #require(LineageID(bytes: other)))
+    #expect(ledger.subjects(beside: next) == [])
+    #expect(ledger.resumesAt == 0)
+  }
+
   @Test("what the workers need no more is kept until the disk needs it no more")
   func stored() throws {
     var ledger = RevocationLedger()

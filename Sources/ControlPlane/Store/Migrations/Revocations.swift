@@ -18,6 +18,8 @@ extension PostgresMigration {
         CHECK ((key_id IS NULL) <> (team_id IS NULL))
       );
       CREATE INDEX revocations_by_time ON revocations (made_at);
+      CREATE INDEX revocations_by_key ON revocations (key_id) WHERE key_id IS NOT NULL;
+      CREATE INDEX revocations_by_team ON revocations (team_id) WHERE team_id IS NOT NULL;
 
       -- What an edge has in force and on its disk.
       CREATE TABLE revocation_watchers (

@@ -99,7 +99,7 @@ struct PeerProvider: WirePeers.SimpleServiceProtocol {
     guard let state = configuration() else {
       throw RPCError(
         code: .failedPrecondition,
-        message: "this edge hears the control plane, or has no configuration; ask the control plane")
+        message: "this edge hears the control plane, or has no configuration that holds all that was revoked")
     }
     guard turn.take() else {
       throw RPCError(code: .unavailable, message: "this edge gives its configuration to another one just now")

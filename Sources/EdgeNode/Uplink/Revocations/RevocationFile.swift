@@ -30,7 +30,7 @@ enum RevocationFile {
   private static let entryBytes = 64
 
   static func encode(_ ledger: RevocationLedger) -> [UInt8] {
-    var body = ledger.lineage.bytes + littleEndian(ledger.number)
+    var body = ledger.lineage.bytes + littleEndian(ledger.resumesAt)
     body.reserveCapacity(headerBytes + ledger.entries.count * entryBytes)
     for entry in ledger.entries.values.sorted(by: { $0.number < $1.number }) {
       body += encode(entry)

@@ -6,13 +6,18 @@ import Synchronization
 
 final class RevocationKeeper: Sendable {
   private struct State {
-    var ledger = RevocationLedger()
+    var ledger = RevocationLedger() {
+      didSet { if ledger != oldValue { revision += 1 } }
+    }
+    /// Of the ledger, the one that the workers were given, and the one on disk.
+    var revision: UInt64 = 0
+    var enforced = (ledger: RevocationLedger(), revision: UInt64(0))
+    var storedRevision: UInt64 = 0
     /// In force at the workers, and on disk: the same but for the time that the disk needs.
     var applied = ConfigurationState()
     var stored = ConfigurationState()
     /// Up to which number the disk has everything.
     var storedNumber: UInt64 = 0
-    var isStored = true
   }
 
   private let path: String
@@ -45,6 +50,8 @@ final class RevocationKeeper: Sendable {
       let ledger = try RevocationFile.decode(bytes)
       return state.withLock {
         $0.ledger = ledger
+        $0.enforced = (ledger, $0.revision)
+        $0.storedRevision = $0.revision
         $0.storedNumber = ledger.number
         return ledger.subjects(beside: lastGood)
       }
@@ -58,7 +65,7 @@ final class RevocationKeeper: Sendable {
 
   /// What the control plane needs not send again.
   var greeting: (lineage: LineageID, number: UInt64) {
-    state.withLock { ($0.ledger.lineage, min($0.storedNumber, $0.ledger.number)) }
+    state.withLock { ($0.ledger.lineage, min($0.storedNumber, $0.ledger.resumesAt)) }
   }
 
   func take(_ wire: WireRevocation) throws(RevocationFault) {
@@ -66,7 +73,6 @@ final class RevocationKeeper: Sendable {
       do throws(RevocationFault) {
         try state.ledger.take(
           wire, applied: state.applied, stored: state.stored, limit: limits.revocations)
-        state.isStored = false
         return nil
       } catch {
         return error
@@ -83,9 +89,18 @@ final class RevocationKeeper: Sendable {
     }
   }
 
+  /// Whether anything is refused that the configuration in force does not hold by itself.
+  var isAhead: Bool { state.withLock { !$0.ledger.subjects(beside: $0.applied).isEmpty } }
+
   /// The workers have a configuration: what it holds by itself needs no overlay any more.
   func configurationApplied(_ configuration: ConfigurationState) {
     let hasAny = state.withLock { state in
+      let lineage = state.ledger.lineage
+      if state.applied.lineage == lineage.bytes, configuration.lineage != lineage.bytes,
+        let next = LineageID(bytes: configuration.lineage)
+      {
+        state.ledger.leave(for: next)
+      }
       state.applied = configuration
       return !state.ledger.entries.isEmpty
     }
@@ -96,9 +111,7 @@ final class RevocationKeeper: Sendable {
   func configurationStored(_ configuration: ConfigurationState) {
     let isLess = state.withLock { state in
       state.stored = configuration
-      guard state.ledger.prune(beside: configuration) else { return false }
-      state.isStored = false
-      return true
+      return state.ledger.prune(beside: configuration)
     }
     if isLess { changed.raise() }
   }
@@ -117,7 +130,11 @@ final class RevocationKeeper: Sendable {
   private func enforceChanges() async {
     while !Task.isCancelled {
       await changed.wait()
-      enforce(state.withLock { $0.ledger.subjects(beside: $0.applied) })
+      let (subjects, ledger, revision) = state.withLock {
+        ($0.ledger.subjects(beside: $0.applied), $0.ledger, $0.revision)
+      }
+      enforce(subjects)
+      state.withLock { $0.enforced = (ledger, revision) }
       enforced.raise()
     }
   }
@@ -134,22 +151,24 @@ final class RevocationKeeper: Sendable {
     }
   }
 
+  /// Stores what is in force, and nothing that came since: it is not to be acknowledged yet.
   /// - Returns: nil when the disk did not take it
   private func store() -> UInt64? {
-    let (ledger, isStored) = state.withLock { state in
-      defer { state.isStored = true }
-      return (state.ledger, state.isStored)
+    let (ledger, revision, storedRevision) = state.withLock {
+      ($0.enforced.ledger, $0.enforced.revision, $0.storedRevision)
     }
-    guard !isStored else { return ledger.number }
+    guard revision != storedRevision else { return ledger.number }
     do {
       try DurableFile.write(RevocationFile.encode(ledger), to: path)
-      state.withLock { $0.storedNumber = ledger.number }
+      state.withLock {
+        $0.storedNumber = ledger.number
+        $0.storedRevision = revision
+      }
       return ledger.number
     } catch {
       logger.error(
         "revocations are in force but could not be stored; a restart would forget them",
         metadata: ["number": "\(ledger.number)", "reason": "\(error)"])
-      state.withLock { $0.isStored = false }
       return nil
     }
   }

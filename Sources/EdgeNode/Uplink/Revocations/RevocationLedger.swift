@@ -25,9 +25,14 @@ package struct RevocationEntry: Sendable, Equatable {
     self.confirmed = confirmed
   }
 
+  /// What a database counts to.
+  private static let largest = UInt64(Int64.max)
+
   /// - Throws: `RevocationFault` for one that this edge cannot make sense of
   init(_ wire: WireRevocation) throws(RevocationFault) {
-    guard let lineage = LineageID(bytes: wire.lineage), wire.number > 0 else { throw .malformed }
+    guard let lineage = LineageID(bytes: wire.lineage), wire.number > 0, wire.number <= Self.largest,
+      wire.version <= Self.largest, wire.madeAt >= 0
+    else { throw .malformed }
     switch wire.subject {
     case .keyID(let bytes):
       guard let id = KeyID(bytes: bytes) else { throw .malformed }
@@ -54,7 +59,7 @@ package enum RevocationFault: Error, Equatable, CustomStringConvertible {
 
   package var description: String {
     switch self {
-    case .malformed: "the revocation has no number, no lineage or no id"
+    case .malformed: "the revocation lacks its number, lineage or id, or one of them cannot be"
     case .unknownSubject: "the revocation is of a kind that this edge does not know; it needs a newer version"
     case .unconfirmed(let keys, let total):
       "\(keys) of \(total) keys would go at once, and nobody has confirmed that; see `strait revocation confirm`"
@@ -69,6 +74,9 @@ package struct RevocationLedger: Sendable, Equatable {
   /// The last that is in force; what comes again is taken again, because nothing is lost by it.
   package private(set) var number: UInt64 = 0
   package private(set) var entries: [RevocationSubject: RevocationEntry] = [:]
+  /// By number, what was not put into force; nothing known of one that made no sense. To be sent again after a restart
+  /// or a reconnect, so that the control plane hears of the refusal again, until it is settled.
+  private var refused: [UInt64: RevocationEntry?] = [:]
   /// What went lately without a confirmation, for the cap.
   private var recent: [Departure] = []
 
@@ -87,18 +95,50 @@ package struct RevocationLedger: Sendable, Equatable {
     for entry in entries { self.entries[entry.subject] = entry }
   }
 
+  /// Behind what the control plane is to send again: everything from the first refusal on.
+  package var resumesAt: UInt64 { min(number, (refused.keys.min() ?? .max) - 1) }
+
   /// Takes a revocation in, so that it is among the entries from now on where the stored configuration does not hold it.
   package mutating func take(
     _ wire: WireRevocation, applied: ConfigurationState, stored: ConfigurationState, limit: Int
   ) throws(RevocationFault) {
-    let entry = try RevocationEntry(wire)
+    let entry: RevocationEntry
+    do throws(RevocationFault) {
+      entry = try RevocationEntry(wire)
+    } catch {
+      owe(nil, number: wire.number, limit: limit)
+      throw error
+    }
     if Self.isNeeded(entry, beside: stored, lane: entry.lineage) {
-      guard entries[entry.subject] != nil || entries.count < limit else { throw .full(limit: limit) }
-      if !entry.confirmed, entries[entry.subject] == nil { try count(entry, in: applied) }
+      do throws(RevocationFault) {
+        guard entries[entry.subject] != nil || entries.count < limit else { throw .full(limit: limit) }
+        if !entry.confirmed, entries[entry.subject] == nil { try count(entry, in: applied) }
+      } catch {
+        owe(entry, number: entry.number, limit: limit)
+        throw error
+      }
       keep(entry)
     }
-    number = lineage == entry.lineage ? max(number, entry.number) : entry.number
+    if lineage == entry.lineage {
+      number = max(number, entry.number)
+      refused = refused.filter { $0.key != entry.number && $0.value?.subject != entry.subject }
+    } else {
+      number = entry.number
+      refused = [:]
+    }
     lineage = entry.lineage
+  }
+
+  /// Of more than `limit` the later ones need no mark: they are sent again with the first.
+  private mutating func owe(_ entry: RevocationEntry?, number: UInt64, limit: Int) {
+    if number > 0, refused.count < limit { refused[number] = .some(entry) }
+  }
+
+  /// The configuration is of another database than the one that revoked so far.
+  package mutating func leave(for lineage: LineageID) {
+    self.lineage = lineage
+    number = 0
+    refused = [:]
   }
 
   /// Of two for one subject the later one stays longer.
@@ -115,7 +155,7 @@ package struct RevocationLedger: Sendable, Equatable {
   ) throws(RevocationFault) {
     let keys = configuration.keyCount(under: entry.subject)
     guard keys > 0 else { return }
-    recent.removeAll { $0.madeAt < entry.madeAt - Int64(RevocationCap.burstSeconds) * 1_000_000 }
+    recent.removeAll { abs($0.madeAt - entry.madeAt) > Int64(RevocationCap.burstSeconds) * 1_000_000 }
     let recently = recent.reduce(0) { $0 + $1.keys }
     // Those that went lately may have left the configuration already.
     let before = max(configuration.keys.count, recent.first?.total ?? 0)
@@ -135,6 +175,9 @@ package struct RevocationLedger: Sendable, Equatable {
   /// - Returns: whether there was any
   package mutating func prune(beside stored: ConfigurationState) -> Bool {
     let before = entries.count
+    refused = refused.filter {
+      $0.value.map { Self.isNeeded($0, beside: stored, lane: lineage) } ?? true
+    }
     entries = entries.filter { Self.isNeeded($0.value, beside: stored, lane: lineage) }
     return entries.count != before
   }

@@ -75,7 +75,7 @@ final class RevocationWatcher: Sendable {
           try await WireRevocations.Client(wrapping: client).watch { writer in
             session.connected()
             try await writer.write(hello)
-            for await status in session.statuses { try await writer.write(status) }
+            for await saying in session.sayings { try await writer.write(session.status(of: saying)) }
           } onResponse: { response in
             for try await revocation in response.messages { self.receive(revocation, session) }
           }
@@ -119,30 +119,62 @@ private enum WatchEnd: Error, CustomStringConvertible {
   }
 }
 
-/// One stream's way up. Of acknowledgements that wait only the last counts, so the oldest statuses may give way.
+/// One stream's way up. Of acknowledgements that wait only the last counts; a refusal that finds no room ends the stream,
+/// so that none is lost.
 private final class WatchSession: Sendable {
-  let statuses: AsyncStream<WireRevocationStatus>
-  private let continuation: AsyncStream<WireRevocationStatus>.Continuation
-  private let mark = Mutex(false)
+  enum Saying: Sendable {
+    /// The newest number, whatever it is by then.
+    case acknowledgement
+    case refusal(UInt64, String)
+  }
+
+  private struct State {
+    var isConnected = false
+    var acknowledged: UInt64 = 0
+    var hasQueued = false
+  }
+
+  let sayings: AsyncStream<Saying>
+  private let continuation: AsyncStream<Saying>.Continuation
+  private let state = Mutex(State())
 
   init(queuedStatuses: Int) {
-    (statuses, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(queuedStatuses))
+    (sayings, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(queuedStatuses))
   }
 
   func acknowledge(_ number: UInt64) {
-    continuation.yield(.with { $0.acknowledgement = .with { $0.number = number } })
+    let isFirst = state.withLock { state in
+      state.acknowledged = number
+      defer { state.hasQueued = true }
+      return !state.hasQueued
+    }
+    if isFirst { queue(.acknowledgement) }
   }
 
-  func refuse(_ number: UInt64, _ reason: String) {
-    continuation.yield(
-      .with {
+  func refuse(_ number: UInt64, _ reason: String) { queue(.refusal(number, reason)) }
+
+  private func queue(_ saying: Saying) {
+    if case .dropped = continuation.yield(saying) { continuation.finish() }
+  }
+
+  func status(of saying: Saying) -> WireRevocationStatus {
+    switch saying {
+    case .acknowledgement:
+      let number = state.withLock { state in
+        state.hasQueued = false
+        return state.acknowledged
+      }
+      return .with { $0.acknowledgement = .with { $0.number = number } }
+    case .refusal(let number, let reason):
+      return .with {
         $0.refusal = .with {
           $0.number = number
           $0.reason = reason
         }
-      })
+      }
+    }
   }
 
-  func connected() { mark.withLock { $0 = true } }
-  var isConnected: Bool { mark.withLock { $0 } }
+  func connected() { state.withLock { $0.isConnected = true } }
+  var isConnected: Bool { state.withLock { $0.isConnected } }
 }
