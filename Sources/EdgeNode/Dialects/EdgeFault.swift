@@ -32,6 +32,8 @@ package enum EdgeFault {
   case draining
   /// No configuration has come yet.
   case notReady
+  /// The control plane has not been heard for longer than the caller's team allows.
+  case staleConfiguration
 
   /// What a client should do next; `x-should-retry` and `retry-after` follow from it.
   package enum Retry: Sendable, Equatable {
@@ -52,6 +54,8 @@ package enum EdgeFault {
     case .requestTimeout, .upstreamTimeout, .upstreamCut, .upstreamMalformed, .exchangeTimeout: .unspecified
     case .noOffer, .upstreamUnreachable: .after(seconds: 2)
     case .overloaded, .draining, .notReady: .after(seconds: 1)
+    // So often an edge hears of the control plane when there is a way.
+    case .staleConfiguration: .after(seconds: 5)
     }
   }
 
@@ -67,7 +71,7 @@ package enum EdgeFault {
     case .unsupportedContentType, .unsupportedContentEncoding: 415
     case .headTooLarge: 431
     case .upstreamUnreachable, .upstreamCut, .upstreamMalformed: 502
-    case .noOffer, .overloaded, .draining, .notReady: 503
+    case .noOffer, .overloaded, .draining, .notReady, .staleConfiguration: 503
     case .upstreamTimeout, .exchangeTimeout: 504
     }
   }
@@ -98,6 +102,7 @@ package enum EdgeFault {
     case .overloaded: 36
     case .draining: 37
     case .notReady: 38
+    case .staleConfiguration: 39
     }
   }
 
@@ -109,14 +114,16 @@ package enum EdgeFault {
     "invalid_body",
     "model_not_found", "model_in_other_dialect", "request_timeout", "no_offer", "upstream_unreachable",
     "upstream_timeout", "upstream_cut", "upstream_malformed", "exchange_timeout", "overloaded", "draining",
-    "not_ready",
+    "not_ready", "stale_configuration",
   ]
 
   // MARK: The dialects' words
 
   /// OpenAI's `type`.
   var openAIType: StaticString {
-    switch status {
+    // Nothing is overloaded: the team asked for it.
+    if case .staleConfiguration = self { return "api_error" }
+    return switch status {
     case 400..<500 where status != 408: "invalid_request_error"
     case 503: "overloaded_error"
     case 408, 504: "timeout_error"
@@ -126,7 +133,9 @@ package enum EdgeFault {
 
   /// Anthropic's `error.type`.
   var anthropicType: StaticString {
-    switch status {
+    // Nothing is overloaded: the team asked for it.
+    if case .staleConfiguration = self { return "api_error" }
+    return switch status {
     case 401: "authentication_error"
     case 404: "not_found_error"
     case 413: "request_too_large"
@@ -159,6 +168,7 @@ package enum EdgeFault {
     case .overloaded: "overloaded"
     case .draining: "draining"
     case .notReady: "not_ready"
+    case .staleConfiguration: "stale_configuration"
     }
   }
 

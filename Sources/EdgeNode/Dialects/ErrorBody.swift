@@ -128,6 +128,8 @@ package enum ErrorBody {
     case .overloaded: "this edge is at its capacity; try again shortly"
     case .draining: "this edge is about to stop; try again on another connection"
     case .notReady: "this edge has no configuration yet; try again shortly"
+    case .staleConfiguration:
+      "this edge has not heard from its control plane for longer than your team allows; ask again later, or at another edge"
     case .methodNotAllowed, .bodyTooLarge, .body, .modelNotFound, .modelInOtherDialect: ""
     }
   }

@@ -43,7 +43,8 @@ final class EdgeProcess: Sendable {
         serving?.adopt(tables)
         logger.info("configuration in force", metadata: ["version": "\(state.version)"])
       },
-      enforce: { [self] subjects in edge.withLock { $0 }?.adopt(RevocationTable(subjects)) })
+      enforce: { [self] subjects in edge.withLock { $0 }?.adopt(RevocationTable(subjects)) },
+      lastWord: { [self] at in edge.withLock { $0 }?.adopt(lastWordAt: at) })
     // An edge without identity waits here for the control plane; a signal ends the wait.
     guard let identity = try await signals.firstOf({ try await uplink.ensureIdentity() }) else { return }
     region.withLock { $0 = identity.region }
@@ -58,12 +59,9 @@ final class EdgeProcess: Sendable {
           ("strait_edge_configuration_trials_failed", Double(trial.counts.failed)),
           ("strait_edge_spooled_records", Double(spool.depth)),
           ("strait_edge_lost_records", Double(spool.lost)),
-          (
-            "strait_edge_certificate_expires_timestamp_seconds",
-            uplink.identity?.certificateExpires.timeIntervalSince1970 ?? 0
-          ),
-        ]
+        ] + uplink.metrics
       })
+    serving.adopt(lastWordAt: uplink.lastWordAt)
     try serving.start(tls: tls)
     edge.withLock { $0 = serving }
     logger.info("serving", metadata: ["edge": "\(identity.edge)", "region": "\(identity.region)"])

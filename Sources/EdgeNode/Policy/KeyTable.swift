@@ -22,6 +22,8 @@ package struct Caller: Equatable, BitwiseCopyable, Sendable {
   package let teamID: TeamID
   /// Microseconds since 1970; `Int64.max` for never.
   package let expiresAt: Int64
+  /// Without a word of the control plane for longer, the team is refused; 0 for never.
+  package let stalenessLimitSeconds: UInt32
 }
 
 /// A directory of the key set's shards. Making one costs 64 KB and no look at the keys, however many there are.
@@ -35,6 +37,7 @@ struct KeyTable: ~Copyable, @unchecked Sendable {
   private struct TeamStanding: BitwiseCopyable {
     var id: TeamID
     var mayAsk: Bool
+    var stalenessLimitSeconds: UInt32
   }
 
   init(_ state: ConfigurationState) {
@@ -45,8 +48,11 @@ struct KeyTable: ~Copyable, @unchecked Sendable {
     teams = .allocate(capacity: max(1, span))
     for number in 0..<span {
       let id = keys.teams[UInt32(number)]
-      let mayAsk = state.teams[id].map { !$0.suspended } ?? false
-      (teams + number).initialize(to: TeamStanding(id: id, mayAsk: mayAsk))
+      let team = state.teams[id]
+      (teams + number).initialize(
+        to: TeamStanding(
+          id: id, mayAsk: team.map { !$0.suspended } ?? false,
+          stalenessLimitSeconds: team?.stalenessLimitSeconds ?? 0))
     }
   }
 
@@ -66,6 +72,6 @@ struct KeyTable: ~Copyable, @unchecked Sendable {
     guard team.mayAsk else { return nil }
     return Caller(
       digest: entry.pointee.digest, keyID: entry.pointee.id, teamID: team.id,
-      expiresAt: entry.pointee.expiresAt)
+      expiresAt: entry.pointee.expiresAt, stalenessLimitSeconds: team.stalenessLimitSeconds)
   }
 }

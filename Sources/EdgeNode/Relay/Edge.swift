@@ -9,6 +9,7 @@ package final class Edge: Sendable {
   private struct State {
     var tables: PolicyTables
     var revocations: RevocationTable
+    var lastWordAt = Int64.min
     var running = 0
     var onStopped: [@Sendable () -> Void] = []
   }
@@ -71,6 +72,7 @@ package final class Edge: Sendable {
           let worker = try Worker(
             settings: settings, handle: handle, tls: tls, policy: tables, revocations: revocations,
             sink: sink, shared: shared, index: index)
+          worker.lastWordAt = state.withLock { $0.lastWordAt }
           if index == 0 { try worker.serveAdmin(settings.adminListen, admin) }
           state.withLock { $0.running += 1 }
           ready.open()
@@ -100,6 +102,15 @@ package final class Edge: Sendable {
     state.withLock { $0.revocations = revocations }
     for handle in handles {
       handle.post { $0.adopt(revocations) }
+    }
+  }
+
+  /// Says when the control plane's last word was, in microseconds of the loops' clock. Teams with a staleness limit are
+  /// refused when that is too long ago; before the first call it is.
+  package func adopt(lastWordAt: Int64) {
+    state.withLock { $0.lastWordAt = lastWordAt }
+    for handle in handles {
+      handle.post { $0.lastWordAt = lastWordAt }
     }
   }
 

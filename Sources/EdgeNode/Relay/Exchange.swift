@@ -169,6 +169,10 @@ final class Exchange: RelayedStream {
       return false
     }
     self.policy = policy
+    guard !worker.isTooStale(for: caller) else {
+      refuse(.staleConfiguration)
+      return false
+    }
     return true
   }
 

@@ -3,7 +3,7 @@
 import StraitProtocol
 
 enum Metrics {
-  /// - Parameter gauges: further values, by metric name
+  /// - Parameter gauges: further values, by metric name with labels; those of one metric stand together
   static func text(_ handles: [WorkerHandle], gauges: [(name: String, value: Double)]) -> String {
     let workers = handles.map(\.counters)
     var text = ""
@@ -34,8 +34,12 @@ enum Metrics {
     append(&text, "strait_edge_added_latency_seconds", timings.map(\.added))
     append(&text, "strait_edge_loop_turn_seconds", timings.map(\.turn))
     appendPools(&text, handles.flatMap { $0.pools.withLock { $0 } })
-    for gauge in gauges {
-      text += "# TYPE \(gauge.name) gauge\n\(gauge.name) \(gauge.value)\n"
+    var typed: Substring = ""
+    for (name, value) in gauges {
+      let metric = name.prefix { $0 != "{" }
+      if metric != typed { text += "# TYPE \(metric) \(metric.hasSuffix("_total") ? "counter" : "gauge")\n" }
+      typed = metric
+      text += "\(name) \(value == .infinity ? "+Inf" : "\(value)")\n"
     }
     return text
   }

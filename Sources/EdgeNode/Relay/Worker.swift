@@ -21,6 +21,8 @@ final class Worker: RequestReceiver, ConnectionOwner {
   /// Keys and teams that are refused whatever the policy says. The table keeps the memory that the lookup reads.
   private(set) var revoked: RevocationLookup
   private var revocations: RevocationTable
+  /// When the control plane last said that this edge is in step, by the loop's clock.
+  var lastWordAt = Int64.min
   var random = FastRandom()
   let heldRequests: HeldShare
   let heldAnswers: HeldShare
@@ -126,6 +128,12 @@ final class Worker: RequestReceiver, ConnectionOwner {
     pools = next
     poolsByIndex = ContiguousArray(tables.upstreams.compactMap { next[$0.id]?.pool })
     endRevoked()
+  }
+
+  /// Whether the caller's team is not served by a configuration as old as this one may be.
+  func isTooStale(for caller: Caller) -> Bool {
+    caller.stalenessLimitSeconds > 0
+      && lastWordAt < loop.now - Int64(caller.stalenessLimitSeconds) * 1_000_000
   }
 
   /// Takes on what is refused from now on, and breaks off what runs under it.

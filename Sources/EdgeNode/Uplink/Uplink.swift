@@ -17,6 +17,8 @@ package final class Uplink: Sendable {
   private let apply: @Sendable (ConfigurationState) throws -> Void
   private let store: IdentityStore
   private let keeper: SnapshotKeeper
+  private let lastWord: LastWordKeeper
+  private let facts = LinkFacts()
   private let revocations: RevocationKeeper
   private let known = Mutex<Known>(Known())
   private let evicted = Signal()
@@ -34,13 +36,16 @@ package final class Uplink: Sendable {
   ///   - exchangeCounts: how many ended and how many of them failed, by which a rollout judges a new version
   ///   - apply: puts a configuration into force. When it throws, the edge keeps the one before and the control plane gets
   ///     the error's words: they must not quote a credential.
+  ///   - lastWord: told when the control plane last said that the edge is in step, in microseconds of the monotonic
+  ///     clock, `Int64.min` for never
   ///   - enforce: refuses these keys and teams, and no others, whatever the configuration says
   package init(
     configuration: UplinkConfiguration, spool: UsageSpool, logger: Logger,
     activeExchanges: @escaping @Sendable () -> UInt64,
     exchangeCounts: @escaping @Sendable () -> (ended: UInt64, failed: UInt64) = { (0, 0) },
     apply: @escaping @Sendable (ConfigurationState) throws -> Void,
-    enforce: @escaping @Sendable ([RevocationSubject]) -> Void = { _ in }
+    enforce: @escaping @Sendable ([RevocationSubject]) -> Void = { _ in },
+    lastWord: @escaping @Sendable (Int64) -> Void = { _ in }
   ) {
     self.configuration = configuration
     self.spool = spool
@@ -49,6 +54,9 @@ package final class Uplink: Sendable {
     self.exchangeCounts = exchangeCounts
     self.apply = apply
     store = IdentityStore(folder: configuration.dataDirectory)
+    self.lastWord = LastWordKeeper(
+      dataDirectory: configuration.dataDirectory, limits: configuration.limits, logger: logger, tell: lastWord
+    )
     let revocations = RevocationKeeper(
       dataDirectory: configuration.dataDirectory, limits: configuration.limits, logger: logger,
       enforce: enforce)
@@ -88,6 +96,7 @@ package final class Uplink: Sendable {
       return nil
     }
     known.withLock { $0.lastGood = state }
+    lastWord.load(beside: state)
     return state
   }
 
@@ -99,6 +108,21 @@ package final class Uplink: Sendable {
   /// Forgets what `loadLastGood` gave, so that the control plane sends everything.
   package func discardLastGood() {
     known.withLock { $0.lastGood = ConfigurationState() }
+    lastWord.forget()
+  }
+
+  /// As the closure that `init` takes is told.
+  package var lastWordAt: Int64 { lastWord.lastWordAt }
+
+  /// What `/metrics` says of the link: names with their labels, and values.
+  package var metrics: [(name: String, value: Double)] {
+    facts.metrics + [
+      ("strait_edge_control_plane_last_word_age_seconds", lastWord.ageSeconds ?? .infinity),
+      (
+        "strait_edge_certificate_expires_timestamp_seconds",
+        identity?.certificateExpires.timeIntervalSince1970 ?? 0
+      ),
+    ]
   }
 
   /// Keeps the link until the task is cancelled: follows the configuration, ships usage, reports. Each reconnects by
@@ -121,8 +145,9 @@ package final class Uplink: Sendable {
     var trial = configuration.trial
     trial?.region = identity?.region ?? ""
     let follower = ConfigurationFollower(
-      link: link, configuration: configuration, state: lastGood, keeper: keeper, logger: logger,
-      trial: trial, peers: peering?.configurations, isRevoked: { [revocations] in revocations.refuses($0) },
+      link: link, configuration: configuration, state: lastGood, keeper: keeper, facts: facts,
+      lastWord: lastWord, logger: logger, trial: trial, peers: peering?.configurations,
+      isRevoked: { [revocations] in revocations.refuses($0) },
       report: { self.report() },
       apply: { [apply, revocations] state in
         try apply(state)
@@ -134,6 +159,7 @@ package final class Uplink: Sendable {
       group.addTask { await follower.run() }
       group.addTask { await watcher.run() }
       group.addTask { await self.keeper.run(credentials) }
+      group.addTask { await self.lastWord.run() }
       group.addTask { await renewal.run() }
       if let server = peering?.server({ [revocations] in
         // Without what is refused beside it, it would give access back at the other edge.

@@ -56,7 +56,11 @@ package struct UplinkLimits: Sendable {
   package var peerFetchSeconds: Double = 30
   /// Before another attempt to listen for other edges.
   package var peerRetrySeconds: Double = 5
+  /// Each report that finds the edge in step brings the control plane's word of it.
   package var reportSeconds: Double = 5
+  /// How often the last word goes to disk, and how often it is asked whether the machine slept.
+  package var lastWordStoreSeconds: Double = 10
+  package var lastWordLookSeconds: Double = 1
   /// A batch with fewer records is a short one.
   package var fullBatchRecords = 500
   /// After a short batch, so that steady traffic goes in few batches.

@@ -312,6 +312,7 @@ package nonisolated struct WireConfigurationHello: Sendable {
 
   /// What the edge understands; the control plane sends nothing beyond it, because an edge refuses what it does not know.
   /// 0: the contract's first form. 2: packed keys, content hashes, private upstreams, staleness limits.
+  /// 3: confirmed removals.
   package var contract: UInt32 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -371,6 +372,10 @@ package nonisolated struct WireEdgeReport: Sendable {
 
   package var certificateExpiresAt: Int64 = 0
 
+  /// The edge's own: it comes back as `in_step` when the edge has all that it is to have, or as soon as it has. An edge
+  /// that sets it understands that answer.
+  package var mark: Int64 = 0
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -404,6 +409,44 @@ package nonisolated struct WireConfigurationUpdate: Sendable {
 
   /// when the version was made
   package var madeAt: Int64 = 0
+
+  /// Where it is set this is no update and has nothing else: the edge that sent the report with this mark is in step.
+  package var inStep: Int64 = 0
+
+  /// In the last part, where an operator said of a version on the way that what it takes away is meant to go.
+  package var confirmedRemovals: WireConfirmedRemovals {
+    get {_confirmedRemovals ?? WireConfirmedRemovals()}
+    set {_confirmedRemovals = newValue}
+  }
+  /// Returns true if `confirmedRemovals` has been explicitly set.
+  package var hasConfirmedRemovals: Bool {self._confirmedRemovals != nil}
+  /// Clears the value of `confirmedRemovals`. Subsequent reads from it will return its default value.
+  package mutating func clearConfirmedRemovals() {self._confirmedRemovals = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _confirmedRemovals: WireConfirmedRemovals? = nil
+}
+
+/// How many resources may be gone without a doubt, for an edge that runs the version `since` and for no other.
+package nonisolated struct WireConfirmedRemovals: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var since: UInt64 = 0
+
+  package var regions: UInt64 = 0
+
+  package var upstreams: UInt64 = 0
+
+  package var offers: UInt64 = 0
+
+  package var teams: UInt64 = 0
+
+  package var keys: UInt64 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1342,7 +1385,7 @@ nonisolated extension WireConfigurationRefusal: SwiftProtobuf.Message, SwiftProt
 
 nonisolated extension WireEdgeReport: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".EdgeReport"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}spooled_records\0\u{3}lost_records\0\u{3}active_exchanges\0\u{3}ended_exchanges\0\u{3}failed_exchanges\0\u{3}certificate_expires_at\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}spooled_records\0\u{3}lost_records\0\u{3}active_exchanges\0\u{3}ended_exchanges\0\u{3}failed_exchanges\0\u{3}certificate_expires_at\0\u{1}mark\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1356,6 +1399,7 @@ nonisolated extension WireEdgeReport: SwiftProtobuf.Message, SwiftProtobuf._Mess
       case 4: try { try decoder.decodeSingularUInt64Field(value: &self.endedExchanges) }()
       case 5: try { try decoder.decodeSingularUInt64Field(value: &self.failedExchanges) }()
       case 6: try { try decoder.decodeSingularInt64Field(value: &self.certificateExpiresAt) }()
+      case 7: try { try decoder.decodeSingularInt64Field(value: &self.mark) }()
       default: break
       }
     }
@@ -1380,6 +1424,9 @@ nonisolated extension WireEdgeReport: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if self.certificateExpiresAt != 0 {
       try visitor.visitSingularInt64Field(value: self.certificateExpiresAt, fieldNumber: 6)
     }
+    if self.mark != 0 {
+      try visitor.visitSingularInt64Field(value: self.mark, fieldNumber: 7)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1390,6 +1437,7 @@ nonisolated extension WireEdgeReport: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if lhs.endedExchanges != rhs.endedExchanges {return false}
     if lhs.failedExchanges != rhs.failedExchanges {return false}
     if lhs.certificateExpiresAt != rhs.certificateExpiresAt {return false}
+    if lhs.mark != rhs.mark {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1397,7 +1445,7 @@ nonisolated extension WireEdgeReport: SwiftProtobuf.Message, SwiftProtobuf._Mess
 
 nonisolated extension WireConfigurationUpdate: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ConfigurationUpdate"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lineage\0\u{3}from_version\0\u{1}version\0\u{1}last\0\u{1}upserts\0\u{1}removals\0\u{3}content_hash\0\u{3}packed_keys\0\u{3}made_at\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lineage\0\u{3}from_version\0\u{1}version\0\u{1}last\0\u{1}upserts\0\u{1}removals\0\u{3}content_hash\0\u{3}packed_keys\0\u{3}made_at\0\u{3}in_step\0\u{3}confirmed_removals\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1414,12 +1462,18 @@ nonisolated extension WireConfigurationUpdate: SwiftProtobuf.Message, SwiftProto
       case 7: try { try decoder.decodeSingularBytesField(value: &self.contentHash) }()
       case 8: try { try decoder.decodeSingularBytesField(value: &self.packedKeys) }()
       case 9: try { try decoder.decodeSingularInt64Field(value: &self.madeAt) }()
+      case 10: try { try decoder.decodeSingularInt64Field(value: &self.inStep) }()
+      case 11: try { try decoder.decodeSingularMessageField(value: &self._confirmedRemovals) }()
       default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if !self.lineage.isEmpty {
       try visitor.visitSingularBytesField(value: self.lineage, fieldNumber: 1)
     }
@@ -1447,6 +1501,12 @@ nonisolated extension WireConfigurationUpdate: SwiftProtobuf.Message, SwiftProto
     if self.madeAt != 0 {
       try visitor.visitSingularInt64Field(value: self.madeAt, fieldNumber: 9)
     }
+    if self.inStep != 0 {
+      try visitor.visitSingularInt64Field(value: self.inStep, fieldNumber: 10)
+    }
+    try { if let v = self._confirmedRemovals {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1460,6 +1520,63 @@ nonisolated extension WireConfigurationUpdate: SwiftProtobuf.Message, SwiftProto
     if lhs.contentHash != rhs.contentHash {return false}
     if lhs.packedKeys != rhs.packedKeys {return false}
     if lhs.madeAt != rhs.madeAt {return false}
+    if lhs.inStep != rhs.inStep {return false}
+    if lhs._confirmedRemovals != rhs._confirmedRemovals {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireConfirmedRemovals: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ConfirmedRemovals"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}since\0\u{1}regions\0\u{1}upstreams\0\u{1}offers\0\u{1}teams\0\u{1}keys\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.since) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.regions) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.upstreams) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.offers) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.teams) }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.keys) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.since != 0 {
+      try visitor.visitSingularUInt64Field(value: self.since, fieldNumber: 1)
+    }
+    if self.regions != 0 {
+      try visitor.visitSingularUInt64Field(value: self.regions, fieldNumber: 2)
+    }
+    if self.upstreams != 0 {
+      try visitor.visitSingularUInt64Field(value: self.upstreams, fieldNumber: 3)
+    }
+    if self.offers != 0 {
+      try visitor.visitSingularUInt64Field(value: self.offers, fieldNumber: 4)
+    }
+    if self.teams != 0 {
+      try visitor.visitSingularUInt64Field(value: self.teams, fieldNumber: 5)
+    }
+    if self.keys != 0 {
+      try visitor.visitSingularUInt64Field(value: self.keys, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireConfirmedRemovals, rhs: WireConfirmedRemovals) -> Bool {
+    if lhs.since != rhs.since {return false}
+    if lhs.regions != rhs.regions {return false}
+    if lhs.upstreams != rhs.upstreams {return false}
+    if lhs.offers != rhs.offers {return false}
+    if lhs.teams != rhs.teams {return false}
+    if lhs.keys != rhs.keys {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -29,6 +29,9 @@ package struct ConfigurationReview: Sendable {
     guard part.contentHash.isEmpty || part.contentHash.count == 32 else {
       throw .malformed("a content hash of \(part.contentHash.count) bytes")
     }
+    guard part.confirmedRemovals.unknownFields.data.isEmpty else {
+      throw .unknown("field in the confirmed removals")
+    }
     for resource in part.upserts { try check(resource) }
     for reference in part.removals where !reference.unknownFields.data.isEmpty {
       throw .unknown("field in a removal")
@@ -131,24 +134,28 @@ package struct ConfigurationReview: Sendable {
 
   // MARK: A whole configuration beside the one that stands
 
-  /// - Parameter now: microseconds since 1970; keys that have expired are not missed
+  /// - Parameters:
+  ///   - now: microseconds since 1970; keys that have expired are not missed
+  ///   - confirmed: what an operator said is meant to go; of no use to an edge that stands on another version
   package func check(
-    _ next: ConfigurationState, after standing: ConfigurationState, now: Int64
+    _ next: ConfigurationState, after standing: ConfigurationState, now: Int64,
+    confirmed: WireConfirmedRemovals = WireConfirmedRemovals()
   ) throws(ConfigurationFault) {
+    let confirmed = confirmed.since == standing.version ? confirmed : WireConfirmedRemovals()
     if next.catalogueRevision != standing.catalogueRevision { try checkCatalogue(next) }
     guard standing.version > 0, next.lineage == standing.lineage else { return }
     guard next.version >= standing.version else {
       throw .versionGoesBack(have: standing.version, offered: next.version)
     }
-    try compare(standing.regions, next.regions, "regions")
-    try compare(standing.upstreams, next.upstreams, "upstreams")
-    try compare(standing.offers, next.offers, "offers")
-    try compare(standing.teams, next.teams, "teams")
+    try compare(standing.regions, next.regions, "regions", confirmed: confirmed.regions)
+    try compare(standing.upstreams, next.upstreams, "upstreams", confirmed: confirmed.upstreams)
+    try compare(standing.offers, next.offers, "offers", confirmed: confirmed.offers)
+    try compare(standing.teams, next.teams, "teams", confirmed: confirmed.teams)
     let resumed = standing.teams.values.reduce(0) { sum, team in
       guard team.suspended, let id = TeamID(bytes: team.id), next.teams[id]?.suspended == false else { return sum }
       return sum + next.keys.teams.keyCount(of: id)
     }
-    try compareKeys(standing.keys, next.keys, resumed: resumed, now: now)
+    try compareKeys(standing.keys, next.keys, resumed: resumed, now: now, confirmed: confirmed.keys)
   }
 
   private func checkCatalogue(_ next: ConfigurationState) throws(ConfigurationFault) {
@@ -168,13 +175,15 @@ package struct ConfigurationReview: Sendable {
   }
 
   private func compare<ID: Hashable, Resource>(
-    _ standing: [ID: Resource], _ next: [ID: Resource], _ kind: String
+    _ standing: [ID: Resource], _ next: [ID: Resource], _ kind: String, confirmed: UInt64
   ) throws(ConfigurationFault) {
     guard !standing.isEmpty else { return }
     let gone = standing.keys.reduce(0) { $0 + (next[$1] == nil ? 1 : 0) }
     // Nothing where something stood is doubtful however little it was.
-    guard !next.isEmpty else { throw .doubtful("all \(gone) \(kind) would be gone") }
-    try judge(gone: gone, of: standing.count, few: Self.fewResources, kind)
+    guard !next.isEmpty || gone <= confirmed else {
+      throw .doubtful("all \(gone) \(kind) would be gone\(Self.words(confirmed))")
+    }
+    try judge(gone: gone, of: standing.count, few: Self.fewResources, kind, confirmed: confirmed)
     guard next.count <= max(Self.manyResources, standing.count * 2) else {
       throw .doubtful("there would be \(next.count) \(kind) where there are \(standing.count)")
     }
@@ -182,7 +191,7 @@ package struct ConfigurationReview: Sendable {
 
   /// - Parameter resumed: keys of teams that are suspended no more, which come back all at once
   private func compareKeys(
-    _ standing: KeySet, _ next: KeySet, resumed: Int, now: Int64
+    _ standing: KeySet, _ next: KeySet, resumed: Int, now: Int64, confirmed: UInt64
   ) throws(ConfigurationFault) {
     var gone = 0
     for shard in 0..<KeySet.shardCount where !standing.sharesShard(shard, with: next) {
@@ -190,17 +199,24 @@ package struct ConfigurationReview: Sendable {
         if next[key.digest] == nil, !next.contains(key.id), key.expiresAt > now, !isRevoked(key) { gone += 1 }
       }
     }
-    try judge(gone: gone, of: standing.count, few: Self.fewKeys, "keys")
+    try judge(gone: gone, of: standing.count, few: Self.fewKeys, "keys", confirmed: confirmed)
     guard next.count - resumed <= max(Self.manyKeys, standing.count * 2) else {
       throw .doubtful("there would be \(next.count) keys where there are \(standing.count)")
     }
   }
 
-  private func judge(gone: Int, of count: Int, few: Int, _ kind: String) throws(ConfigurationFault) {
-    guard gone >= few, Double(gone) > Double(count) * Self.goneFraction else { return }
-    throw .doubtful(
+  private func judge(
+    gone: Int, of count: Int, few: Int, _ kind: String, confirmed: UInt64
+  ) throws(ConfigurationFault) {
+    guard gone >= few, Double(gone) > Double(count) * Self.goneFraction, gone > confirmed else { return }
+    let what =
       gone == count
-        ? "all \(count) \(kind) would be gone" : "\(gone) of \(count) \(kind) would be gone at once")
+      ? "all \(count) \(kind) would be gone" : "\(gone) of \(count) \(kind) would be gone at once"
+    throw .doubtful(what + Self.words(confirmed))
+  }
+
+  private static func words(_ confirmed: UInt64) -> String {
+    confirmed == 0 ? "" : ", of which \(confirmed) are confirmed"
   }
 
   // MARK: Texts

@@ -61,6 +61,20 @@ package enum ConfigurationFault: Error, Equatable, CustomStringConvertible {
   case unknown(String)
   case doubtful(String)
 
+  package var kind: RefusalKind {
+    switch self {
+    case .incomplete: .incomplete
+    case .otherLineage: .otherLineage
+    case .gap: .gap
+    case .versionGoesBack: .older
+    case .malformed: .malformed
+    case .duplicate: .duplicate
+    case .dangling: .dangling
+    case .unknown: .unknown
+    case .doubtful: .doubtful
+    }
+  }
+
   package var description: String {
     switch self {
     case .incomplete: "the update has no last part"
@@ -74,4 +88,12 @@ package enum ConfigurationFault: Error, Equatable, CustomStringConvertible {
     case .unknown(let what): "the update has a \(what) that this edge does not know"
     }
   }
+}
+
+/// Kinds of refused configurations, as a metric names them.
+package enum RefusalKind: String, CaseIterable, Sendable {
+  case incomplete, gap, older, malformed, duplicate, dangling, unknown, doubtful
+  case otherLineage = "other_lineage"
+  /// It holds together, and what serves by it does not take it.
+  case unusable
 }

@@ -5,12 +5,19 @@ package enum ContractLevel: UInt32, Comparable, Sendable {
   case first = 0
   /// Packed keys, content hashes, private upstreams, staleness limits.
   case packed = 2
+  /// Confirmed removals.
+  case confirming = 3
 
-  package static let current = ContractLevel.packed
+  package static let current = ContractLevel.confirming
 
   /// The highest level that an edge which says `hello` is sure to understand.
   package init(hello: UInt32) {
-    self = hello >= Self.packed.rawValue ? .packed : .first
+    self =
+      switch hello {
+      case Self.confirming.rawValue...: .confirming
+      case Self.packed.rawValue...: .packed
+      default: .first
+      }
   }
 
   package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
@@ -19,13 +26,18 @@ package enum ContractLevel: UInt32, Comparable, Sendable {
 extension WireConfigurationUpdate {
   /// The same for who understands no more than `level`.
   package func understood(at level: ContractLevel) -> WireConfigurationUpdate {
-    guard level < .packed else { return self }
+    guard level < .confirming else { return self }
     var plain = self
+    plain.clearConfirmedRemovals()
+    guard level < .packed else { return plain }
     plain.packedKeys = .init()
     plain.contentHash = .init()
     plain.madeAt = 0
     for index in plain.upserts.indices where plain.upserts[index].upstream.private {
       plain.upserts[index].upstream.private = false
+    }
+    for index in plain.upserts.indices where plain.upserts[index].team.stalenessLimitSeconds > 0 {
+      plain.upserts[index].team.stalenessLimitSeconds = 0
     }
     plain.upserts.reserveCapacity(upserts.count + packedKeys.count / KeyRecord.packedBytes)
     PackedKeys.forEach(in: packedKeys) { key in plain.upserts.append(.with { $0.key = key.wire }) }

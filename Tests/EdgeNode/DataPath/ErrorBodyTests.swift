@@ -34,6 +34,7 @@ private func withFaults(_ check: (EdgeFault) throws -> Void) rethrows {
       .modelInOtherDialect(name), .requestTimeout, .noOffer,
       .upstreamUnreachable,
       .upstreamTimeout, .upstreamCut, .upstreamMalformed, .exchangeTimeout, .overloaded, .draining, .notReady,
+      .staleConfiguration,
     ]
     for fault in faults { try check(fault) }
   }

@@ -273,7 +273,7 @@ struct BadConfigurationTests {
     receiver.commit(standing)
     var answer = ConfigurationReceiver.Reception.wait
     for part in try bad.update() { answer = receiver.receive(part, now: 0) }
-    guard case .refuse(_, let reason) = answer else {
+    guard case .refuse(_, let reason, _) = answer else {
       Issue.record("taken, or not refused: \(bad.testDescription)")
       return
     }

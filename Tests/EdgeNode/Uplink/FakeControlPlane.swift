@@ -40,6 +40,8 @@ final class FakeControlPlane: Sendable {
     var givesOldCertificates = false
     var losesRenewals = false
     var hasEvicted = false
+    /// Says to every report that the edge is in step.
+    var answersReports = false
     /// Sent to every edge right after its hello.
     var greeting: [WireConfigurationUpdate] = []
     var streams: [Int: AsyncStream<WireConfigurationUpdate>.Continuation] = [:]
@@ -91,6 +93,10 @@ final class FakeControlPlane: Sendable {
   func nextRenewal() async throws -> Certificate.PublicKey {
     let request = try await next { if case .renewed(let request) = $0 { request } else { nil } }
     return try CertificateSigningRequest(derEncoded: Array(request.certificateRequestDer)).publicKey
+  }
+
+  func nextReport() async throws -> WireEdgeReport {
+    try await next { if case .report(let report) = $0 { report } else { nil } }
   }
 
   func nextBatch() async throws -> WireUsageBatch {
@@ -248,6 +254,11 @@ final class FakeControlPlane: Sendable {
     return (number, stream)
   }
 
+  fileprivate func take(_ report: WireEdgeReport) {
+    if behaviour.withLock({ $0.answersReports }) { send(.with { $0.inStep = report.mark }) }
+    note(.report(report))
+  }
+
   fileprivate func closeStream(_ number: Int) {
     behaviour.withLock { $0.streams[number] = nil }
     note(.followEnded)
@@ -323,7 +334,7 @@ private struct ConfigurationService: WireConfiguration.SimpleServiceProtocol {
           }
         case .acknowledgement(let acknowledgement): plane.note(.acknowledgement(acknowledgement.version))
         case .refusal(let refusal): plane.note(.refusal(refusal.version, refusal.reason))
-        case .report(let report): plane.note(.report(report))
+        case .report(let report): plane.take(report)
         case nil: break
         }
       }

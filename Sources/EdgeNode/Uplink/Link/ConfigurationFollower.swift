@@ -16,14 +16,16 @@ final class ConfigurationFollower: Sendable {
   private let keeper: SnapshotKeeper
   private let trial: ConfigurationTrial?
   private let peers: PeerConfigurations?
-  private let isLinked = Mutex(false)
+  private let facts: LinkFacts
+  private let lastWord: LastWordKeeper
   private let receiver: Mutex<ConfigurationReceiver>
   /// Set when what is here does not fit what comes: the next hello says that there is nothing.
   private let wantsSnapshot = Mutex(false)
 
   init(
     link: ControlLink, configuration: UplinkConfiguration, state: ConfigurationState, keeper: SnapshotKeeper,
-    logger: Logger, trial: ConfigurationTrial? = nil, peers: PeerConfigurations? = nil,
+    facts: LinkFacts, lastWord: LastWordKeeper, logger: Logger, trial: ConfigurationTrial? = nil,
+    peers: PeerConfigurations? = nil,
     isRevoked: @escaping @Sendable (KeyRecord) -> Bool = { _ in false },
     report: @escaping @Sendable () -> WireEdgeReport,
     apply: @escaping @Sendable (ConfigurationState) throws -> Void
@@ -31,6 +33,8 @@ final class ConfigurationFollower: Sendable {
     self.link = link
     self.configuration = configuration
     self.keeper = keeper
+    self.facts = facts
+    self.lastWord = lastWord
     self.logger = logger
     self.trial = trial
     self.peers = peers
@@ -55,7 +59,7 @@ final class ConfigurationFollower: Sendable {
         logger.warning(
           "no configuration stream; serving on what is here", metadata: ["reason": "\(linkFailure(error))"])
       }
-      isLinked.withLock { $0 = false }
+      facts.setLinked(false)
       await askPeers()
       let wasSteady = monotonicSeconds() - start > configuration.limits.steadySeconds
       if session.hasProgressed || (session.isConnected && wasSteady) { backoff.reset() }
@@ -76,7 +80,7 @@ final class ConfigurationFollower: Sendable {
         group.addTask {
           try await WireConfiguration.Client(wrapping: client).follow(options: chosen) { writer in
             session.connected()
-            self.isLinked.withLock { $0 = true }
+            self.facts.setLinked(true)
             try await writer.write(hello)
             for await status in session.statuses { try await writer.write(status) }
           } onResponse: { response in
@@ -111,10 +115,16 @@ final class ConfigurationFollower: Sendable {
   // MARK: Updates
 
   private func receive(_ part: WireConfigurationUpdate, _ session: FollowSession) async throws {
+    if part.inStep != 0 {
+      let state = receiver.withLock { $0.state }
+      facts.heard(version: state.version)
+      return lastWord.take(mark: part.inStep, about: state)
+    }
+    facts.heard(version: part.version)
     switch receiver.withLock({ $0.receive(part, now: Self.now) }) {
     case .wait: break
     case .apply(let next): try await use(next, session)
-    case .refuse(let version, let reason): refuse(version, reason, session)
+    case .refuse(let version, let reason, let kind): refuse(version, reason, kind, session)
     case .startOver(let reason):
       wantsSnapshot.withLock { $0 = true }
       throw FollowEnd.startOver(reason: reason)
@@ -129,7 +139,7 @@ final class ConfigurationFollower: Sendable {
     } catch is CancellationError {
       throw CancellationError()
     } catch {
-      return refuse(next.version, "\(error)", session)
+      return refuse(next.version, "\(error)", .unusable, session)
     }
     receiver.withLock { $0.commit(next) }
     wantsSnapshot.withLock { $0 = false }
@@ -157,7 +167,8 @@ final class ConfigurationFollower: Sendable {
   /// Microseconds since 1970.
   private static var now: Int64 { Int64(Date().timeIntervalSince1970 * 1e6) }
 
-  private func refuse(_ version: UInt64, _ reason: String, _ session: FollowSession) {
+  private func refuse(_ version: UInt64, _ reason: String, _ kind: RefusalKind, _ session: FollowSession) {
+    facts.refused(kind)
     let reason = String(reason.prefix(configuration.limits.reasonCharacters))
     logger.error("configuration refused", metadata: ["version": "\(version)", "reason": "\(reason)"])
     session.say(
@@ -174,7 +185,7 @@ final class ConfigurationFollower: Sendable {
   /// What the edge runs on, for another edge that has nothing; nil while the control plane is heard, or where there is
   /// nothing here either.
   var configurationForPeers: ConfigurationState? {
-    if isLinked.withLock({ $0 }) { return nil }
+    if facts.isLinked { return nil }
     let state = receiver.withLock { $0.state }
     return state.version > 0 ? state : nil
   }
@@ -203,6 +214,8 @@ final class ConfigurationFollower: Sendable {
         "another edge's configuration is not taken into force", metadata: ["reason": "\(error)"])
     }
     receiver.withLock { $0.commit(next) }
+    // Nobody says how old it is.
+    lastWord.forget()
     keeper.keep(next)
   }
 
@@ -210,7 +223,9 @@ final class ConfigurationFollower: Sendable {
 
   private func reportRegularly(_ session: FollowSession) async throws {
     while true {
-      session.say(.with { $0.report = report() })
+      var report = report()
+      report.mark = lastWord.mark
+      session.say(.with { [report] in $0.report = report })
       try await Task.sleep(for: .seconds(configuration.limits.reportSeconds))
     }
   }

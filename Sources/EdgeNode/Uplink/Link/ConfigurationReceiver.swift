@@ -10,7 +10,7 @@ package struct ConfigurationReceiver: Sendable {
     /// A whole update that fits: use it, then `commit` and acknowledge.
     case apply(ConfigurationState)
     /// A whole update that cannot be used: say so and keep what there is.
-    case refuse(version: UInt64, reason: String)
+    case refuse(version: UInt64, reason: String, kind: RefusalKind)
     /// It does not go on from what is here: ask for a whole snapshot.
     case startOver(reason: String)
 
@@ -19,7 +19,7 @@ package struct ConfigurationReceiver: Sendable {
       switch self {
       case .wait: "it is not complete"
       case .apply(let state): "version \(state.version)"
-      case .refuse(_, let reason), .startOver(let reason): reason
+      case .refuse(_, let reason, _), .startOver(let reason): reason
       }
     }
   }
@@ -92,10 +92,10 @@ package struct ConfigurationReceiver: Sendable {
     }
     do throws(ConfigurationFault) {
       let next = try update.edit.get().finished()
-      try review.check(next, after: state, now: now)
+      try review.check(next, after: state, now: now, confirmed: part.confirmedRemovals)
       return .apply(next)
     } catch {
-      return .refuse(version: part.version, reason: "\(error)")
+      return .refuse(version: part.version, reason: "\(error)", kind: error.kind)
     }
   }
 
