@@ -225,10 +225,23 @@ package struct TeamRequest: Codable, Sendable {
   package var name: String
   /// An account's name, made where it does not exist; `default` where absent.
   package var account: String?
+  /// Edges that have not heard from the control plane for longer refuse the team; never where absent or 0.
+  package var stalenessLimitSeconds: Int?
 
-  package init(name: String, account: String?) {
+  package init(name: String, account: String?, stalenessLimitSeconds: Int? = nil) {
     self.name = name
     self.account = account
+    self.stalenessLimitSeconds = stalenessLimitSeconds
+  }
+}
+
+/// What is to change of a team; what is absent stays.
+package struct TeamChangeRequest: Codable, Sendable {
+  /// 0 for never.
+  package var stalenessLimitSeconds: Int?
+
+  package init(stalenessLimitSeconds: Int?) {
+    self.stalenessLimitSeconds = stalenessLimitSeconds
   }
 }
 
@@ -237,13 +250,19 @@ package struct TeamSummary: Codable, Sendable {
   package var name: String
   package var account: String
   package var suspended: Bool
+  /// Absent for never.
+  package var stalenessLimitSeconds: Int?
   package var createdAt: String
 
-  package init(id: String, name: String, account: String, suspended: Bool, createdAt: String) {
+  package init(
+    id: String, name: String, account: String, suspended: Bool, stalenessLimitSeconds: Int? = nil,
+    createdAt: String
+  ) {
     self.id = id
     self.name = name
     self.account = account
     self.suspended = suspended
+    self.stalenessLimitSeconds = stalenessLimitSeconds
     self.createdAt = createdAt
   }
 }

@@ -18,12 +18,12 @@ package enum AdminRoute {
   package static let upstreams = "/admin/v1/upstreams"
   /// GET → `[OfferSummary]`, POST `OfferRequest` → `OfferSummary`
   package static let offers = "/admin/v1/offers"
-  /// GET → `[TeamSummary]`, POST `TeamRequest` → `TeamSummary`
+  /// GET → `[TeamSummary]`, POST `TeamRequest` → `TeamSummary`; PUT `/{name or id}` `TeamChangeRequest` → `TeamSummary`
   package static let teams = "/admin/v1/teams"
   /// GET `?team=` → `[KeySummary]`, POST `KeyRequest` → `NewKey`; DELETE `/{id or public id}` → `KeySummary`
   package static let keys = "/admin/v1/keys"
   /// GET `?before=&limit=` → `[VersionSummary]`, newest first; GET `/{version}/difference?from=` → `VersionDifference`;
-  /// POST `/{version}/rollback` → `RollbackResult`
+  /// POST `/{version}/rollback?confirm=` → `RollbackResult`; POST `/{version}/confirm` → `VersionConfirmation`
   package static let versions = "/admin/v1/versions"
   /// PUT `/{name or id}` `SuspensionRequest` → `SuspensionResult`
   package static let suspensions = "/admin/v1/suspensions"

@@ -91,3 +91,44 @@ package struct RollbackResult: Codable, Sendable, Equatable {
     self.kept = kept
   }
 }
+
+/// What an operator said is meant to be gone, although it is much.
+package struct VersionConfirmation: Codable, Sendable, Equatable {
+  /// The new version, which carries it to the edges.
+  package var version: UInt64
+  package var confirms: UInt64
+  /// Those that run an older version, and what they take away now.
+  package var edges: [ConfirmedEdge]
+
+  package init(version: UInt64, confirms: UInt64, edges: [ConfirmedEdge]) {
+    self.version = version
+    self.confirms = confirms
+    self.edges = edges
+  }
+}
+
+package struct ConfirmedEdge: Codable, Sendable, Equatable {
+  package var edge: String
+  package var region: String
+  /// What it runs.
+  package var version: UInt64
+  package var regions: Int
+  package var upstreams: Int
+  package var offers: Int
+  package var teams: Int
+  package var keys: Int
+
+  package init(
+    edge: String, region: String, version: UInt64, regions: Int, upstreams: Int, offers: Int, teams: Int,
+    keys: Int
+  ) {
+    self.edge = edge
+    self.region = region
+    self.version = version
+    self.regions = regions
+    self.upstreams = upstreams
+    self.offers = offers
+    self.teams = teams
+    self.keys = keys
+  }
+}

@@ -17,21 +17,24 @@ package struct Change: Sendable {
   package let restores: UInt64?
   /// What edges must refuse ahead of the version.
   package let revoking: [Revoking]
+  /// The version up to which somebody has said that removals are meant; it may be the one that the change makes.
+  package let confirms: UInt64?
   /// Whether it makes a version even where no resource changes.
   package let isVersion: Bool
 
   /// - Parameter pace: what callers need is quick, and what serves them is watched, where nothing else is said
   package init(
     _ action: String, subject: some CustomStringConvertible, resources: [ResourceKey] = [], pace: Pace? = nil,
-    restores: UInt64? = nil, isVersion: Bool = false, revoking: [Revoking] = []
+    restores: UInt64? = nil, confirms: UInt64? = nil, isVersion: Bool = false, revoking: [Revoking] = []
   ) {
     self.action = action
     self.subject = subject.description
     self.resources = resources
     self.pace = pace ?? (resources.allSatisfy(\.isOfCallers) ? .quick : .watched)
     self.restores = restores
+    self.confirms = confirms
     self.revoking = revoking
-    self.isVersion = isVersion || restores != nil || !resources.isEmpty
+    self.isVersion = isVersion || restores != nil || confirms != nil || !resources.isEmpty
   }
 }
 
@@ -64,7 +67,8 @@ package struct ChangeService: Sendable {
     var version: Int64?
     if change.isVersion {
       let made = try await ChangeStore.appendVersion(
-        changing: change.resources, pace: change.pace, restoring: change.restores, on: transaction)
+        changing: change.resources, pace: change.pace, restoring: change.restores,
+        confirming: change.confirms, on: transaction)
       try await RevocationStore.append(change.revoking, version: made, on: transaction)
       version = made
     }

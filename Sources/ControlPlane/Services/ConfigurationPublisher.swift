@@ -18,6 +18,9 @@ package actor ConfigurationPublisher {
   /// Reads under way or done since the last news.
   private var updates: [VersionStep: Task<ConfigurationParts, any Error>] = [:]
 
+  /// Beside them, for edges that stand on the first of the two versions.
+  private var confirmations: [VersionStep: Task<WireConfirmedRemovals?, any Error>] = [:]
+
   /// The last large snapshot, for whoever else needs one soon: a delta takes them from there to the present. Without it
   /// every change while it is sent would be a reason to read everything again for the next.
   private var snapshot: LargeSnapshot?
@@ -81,6 +84,23 @@ package actor ConfigurationPublisher {
     }
   }
 
+  /// What an edge on one version may find gone at another without a doubt.
+  package func confirmedRemovals(
+    since: UInt64, through version: UInt64
+  ) async throws -> WireConfirmedRemovals? {
+    guard since > 0, since < version else { return nil }
+    let step = VersionStep(from: since, to: version)
+    if let task = confirmations[step] { return try await task.value }
+    let task = Task { [reader] in try await reader.confirmedRemovals(since: since, through: version) }
+    confirmations[step] = task
+    do {
+      return try await task.value
+    } catch {
+      confirmations[step] = nil
+      throw error
+    }
+  }
+
   private func wholeUpdate(to target: UInt64) async throws -> ConfigurationParts {
     dropOldSnapshot()
     if let snapshot,
@@ -116,6 +136,7 @@ package actor ConfigurationPublisher {
     guard news != ceilings else { return }
     ceilings = news
     updates = [:]
+    confirmations = [:]
     if snapshot?.isSmall == true { snapshot = nil }
     for continuation in followers.values { continuation.yield() }
   }

@@ -36,6 +36,21 @@ package struct ConfigurationReader: Sendable {
     try await RolloutStore.ceilings(on: pool)
   }
 
+  /// What may be gone for an edge that stands on one version and gets another, because an operator said so.
+  package func confirmedRemovals(
+    since: UInt64, through version: UInt64
+  ) async throws -> WireConfirmedRemovals? {
+    guard let confirmed = try await ConfirmationStore.confirmed(after: since, through: version, on: pool)
+    else {
+      return nil
+    }
+    return try await pool.transaction(isolation: .repeatableRead) { transaction in
+      // What came before the history cannot be counted.
+      guard since >= (try await HistoryStore.bounds(on: transaction)).oldest else { return nil }
+      return try await ConfirmationStore.removals(since: since, through: confirmed, on: transaction)
+    }
+  }
+
   /// What takes an edge from one version to another: a delta where the log of changes reaches back so far.
   /// - Parameters:
   ///   - version: 0 for a snapshot

@@ -19,6 +19,7 @@ package struct TeamService: Sendable {
   package func create(_ request: TeamRequest, by actor: Actor) async throws -> TeamSummary {
     let name = try ResourceName(request.name, of: "team")
     let account = try ResourceName(request.account ?? Self.defaultAccount, of: "account")
+    let limit = try StalenessLimit(asked: request.stalenessLimitSeconds ?? 0)
     let id: TeamID = newIdentifier()
     let newAccount: AccountID = newIdentifier()
     let taken = Refusal(
@@ -27,12 +28,32 @@ package struct TeamService: Sendable {
     return try await refusingDuplicates(as: taken) {
       try await changes.perform(by: actor) { transaction in
         let account = try await TeamStore.accountNamed(account, orNew: newAccount, on: transaction)
-        try await TeamStore.insert(id, account: account, name: name, on: transaction)
+        try await TeamStore.insert(
+          id, account: account, name: name, stalenessLimit: limit, on: transaction)
         guard let summary = try await TeamStore.find(id, on: transaction) else {
           throw Refusal(.notFound, "team \(id) is gone")
         }
         return (summary, Change("team.create", subject: name, resources: [ResourceKey(.team, id)]))
       }
+    }
+  }
+
+  /// Changes what is given; what is so already is no error and makes no version.
+  package func update(
+    _ nameOrID: String, _ request: TeamChangeRequest, by actor: Actor
+  ) async throws -> TeamSummary {
+    guard let asked = request.stalenessLimitSeconds else {
+      throw Refusal.invalid("nothing is to be changed", hint: "give staleness_limit_seconds, 0 for never")
+    }
+    let limit = try StalenessLimit(asked: asked)
+    return try await changes.perform(by: actor) { transaction in
+      let id = try await Self.resolve(nameOrID, on: transaction)
+      let isNews = try await TeamStore.setStalenessLimit(limit, id, on: transaction)
+      guard let summary = try await TeamStore.find(id, on: transaction) else {
+        throw Refusal(.notFound, "team \(id) is gone")
+      }
+      let change = Change("team.update", subject: summary.name, resources: [ResourceKey(.team, id)])
+      return (summary, isNews ? change : nil)
     }
   }
 

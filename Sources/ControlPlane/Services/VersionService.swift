@@ -10,6 +10,8 @@ package struct VersionService: Sendable {
   package static let pageRange = 1...500
   package static let defaultPage = 50
   package static let maximumDifferences = 1000
+  /// Of the edges that are behind, so many are shown what a confirmation means to them.
+  package static let maximumConfirmedEdges = 1000
 
   package init(changes: ChangeService) {
     self.changes = changes
@@ -44,8 +46,15 @@ package struct VersionService: Sendable {
   }
 
   /// Makes a new version with what an older one had.
-  package func rollBack(to text: String, by actor: Actor) async throws -> RollbackResult {
+  /// - Parameter confirm: how many regions, upstreams and offers are to go: edges then take it although they are many
+  package func rollBack(
+    to text: String, confirm: String? = nil, by actor: Actor
+  ) async throws -> RollbackResult {
     let target = try Self.number(text)
+    let confirmed = try confirm.map { text in
+      guard let count = Int(text), count >= 0 else { throw Refusal.invalid("confirm is not a number") }
+      return count
+    }
     return try await changes.perform(by: actor) { transaction in
       let bounds = try await HistoryStore.lock(on: transaction)
       try Self.check(target, bounds)
@@ -54,12 +63,40 @@ package struct VersionService: Sendable {
           .conflict, "version \(target) is the newest already", hint: "see `strait version list`")
       }
       let outcome = try await RollbackStore.restore(to: target, on: transaction)
+      if let confirmed, confirmed != outcome.removed {
+        throw Refusal(
+          .conflict, "\(confirmed) removals are confirmed, but \(outcome.removed) resources would go",
+          hint: "if that is meant, confirm \(outcome.removed)")
+      }
       let result = RollbackResult(
         version: bounds.newest + 1, restores: target, resources: outcome.changed.count,
         kept: outcome.kept.map(\.id))
       let change = Change(
         "version.rollback", subject: "to version \(target)", resources: outcome.changed, pace: .quick,
-        restores: target)
+        restores: target, confirms: confirmed.map { _ in bounds.newest + 1 })
+      return (result, change)
+    }
+  }
+
+  /// Says that whatever is gone at a version is meant to be, for edges that refused it or will. A new version carries
+  /// that to them.
+  package func confirm(_ text: String, by actor: Actor) async throws -> VersionConfirmation {
+    let confirmed = try Self.number(text)
+    return try await changes.perform(by: actor) { transaction in
+      let bounds = try await HistoryStore.lock(on: transaction)
+      try Self.check(confirmed, bounds)
+      var edges: [ConfirmedEdge] = []
+      var counted: [UInt64: WireConfirmedRemovals] = [:]
+      for edge in try await FleetStore.list(on: transaction).prefix(Self.maximumConfirmedEdges)
+      where edge.version < confirmed && edge.version >= bounds.oldest {
+        if counted[edge.version] == nil {
+          counted[edge.version] = try await ConfirmationStore.removals(
+            since: edge.version, through: confirmed, on: transaction)
+        }
+        edges.append(ConfirmedEdge(edge, counted[edge.version] ?? WireConfirmedRemovals()))
+      }
+      let result = VersionConfirmation(version: bounds.newest + 1, confirms: confirmed, edges: edges)
+      let change = Change("version.confirm", subject: "version \(confirmed)", confirms: confirmed)
       return (result, change)
     }
   }
@@ -81,5 +118,14 @@ package struct VersionService: Sendable {
         .notFound, "version \(version) is older than the history that is kept",
         hint: "the oldest that can be shown or gone back to is version \(bounds.oldest)")
     }
+  }
+}
+
+extension ConfirmedEdge {
+  fileprivate init(_ edge: EdgeSummary, _ gone: WireConfirmedRemovals) {
+    self.init(
+      edge: edge.id, region: edge.region, version: edge.version, regions: Int(clamping: gone.regions),
+      upstreams: Int(clamping: gone.upstreams), offers: Int(clamping: gone.offers),
+      teams: Int(clamping: gone.teams), keys: Int(clamping: gone.keys))
   }
 }

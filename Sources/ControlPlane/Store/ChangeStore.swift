@@ -40,14 +40,15 @@ package enum ChangeStore {
   /// change does this last, so two changes cannot wait for each other.
   package static func appendVersion(
     changing resources: [ResourceKey], pace: Pace, restoring restored: UInt64? = nil,
+    confirming confirmed: UInt64? = nil,
     on session: PostgresTransaction
   ) async throws -> Int64 {
     let version: Int64 = try await session.query(
       "UPDATE configuration_state SET version = version + 1 RETURNING version"
     ).single().get("version")
     try await session.query(
-      "INSERT INTO configuration_versions (version, pace, restores) VALUES ($1, $2, $3)",
-      version, pace.rawValue, restored.map { Int64(clamping: $0) })
+      "INSERT INTO configuration_versions (version, pace, restores, confirms) VALUES ($1, $2, $3, $4)",
+      version, pace.rawValue, restored.map { Int64(clamping: $0) }, confirmed.map { Int64(clamping: $0) })
     // The triggers have kept what the changed rows were before.
     try await session.query(
       """

@@ -144,7 +144,8 @@ extension ConfigurationStore {
   private func teams(ids: [TeamID]?) async throws -> Found {
     try await transaction.query(
       """
-      SELECT id, account_id, name, suspended FROM teams_at($2) WHERE $1::uuid[] IS NULL OR id = ANY ($1) ORDER BY id
+      SELECT id, account_id, name, suspended, staleness_limit_seconds FROM teams_at($2)
+      WHERE $1::uuid[] IS NULL OR id = ANY ($1) ORDER BY id
       """, ids, version
     ).map { row in
       let id: TeamID = try row.get("id")
@@ -153,6 +154,7 @@ extension ConfigurationStore {
         $0.accountID = Data(try row.get("account_id", as: AccountID.self).bytes)
         $0.name = try row.get("name")
         $0.suspended = try row.get("suspended")
+        $0.stalenessLimitSeconds = UInt32(try row.get("staleness_limit_seconds", as: Int32?.self) ?? 0)
       }
       return (ResourceKey(.team, id), .with { $0.team = team })
     }

@@ -7,6 +7,8 @@ import StraitProtocol
 package enum RollbackStore {
   package struct Outcome: Sendable {
     package var changed: [ResourceKey] = []
+    /// Of those that changed, how many are gone.
+    package var removed = 0
     /// Regions that stay because something stands in them.
     package var kept: [ResourceKey] = []
   }
@@ -29,6 +31,7 @@ package enum RollbackStore {
       for resource in past where resource.key.kind == kind && !resource.existed {
         if try await remove(resource.key, on: transaction) {
           outcome.changed.append(resource.key)
+          outcome.removed += 1
         } else {
           outcome.kept.append(resource.key)
         }

@@ -20,16 +20,20 @@ package enum TeamStore {
 
   /// - Throws: a unique violation where the account has a team of that name
   package static func insert(
-    _ id: TeamID, account: AccountID, name: ResourceName, on session: some PostgresSession
+    _ id: TeamID, account: AccountID, name: ResourceName, stalenessLimit: StalenessLimit,
+    on session: some PostgresSession
   ) async throws {
     try await session.query(
-      "INSERT INTO teams (id, account_id, name) VALUES ($1, $2, $3)", id, account, name.text)
+      "INSERT INTO teams (id, account_id, name, staleness_limit_seconds) VALUES ($1, $2, $3, $4)", id,
+      account,
+      name.text, stalenessLimit.seconds)
   }
 
   package static func list(on session: some PostgresSession) async throws -> [TeamSummary] {
     try await session.query(
       """
-      SELECT teams.id, teams.name, accounts.name AS account, teams.suspended, teams.created_at
+      SELECT teams.id, teams.name, accounts.name AS account, teams.suspended, teams.staleness_limit_seconds,
+        teams.created_at
       FROM teams JOIN accounts ON accounts.id = teams.account_id ORDER BY accounts.name, teams.name
       """
     ).map(summary)
@@ -38,7 +42,8 @@ package enum TeamStore {
   package static func find(_ id: TeamID, on session: some PostgresSession) async throws -> TeamSummary? {
     try await session.query(
       """
-      SELECT teams.id, teams.name, accounts.name AS account, teams.suspended, teams.created_at
+      SELECT teams.id, teams.name, accounts.name AS account, teams.suspended, teams.staleness_limit_seconds,
+        teams.created_at
       FROM teams JOIN accounts ON accounts.id = teams.account_id WHERE teams.id = $1
       """, id
     ).first.map(summary)
@@ -57,10 +62,21 @@ package enum TeamStore {
       "UPDATE teams SET suspended = $2 WHERE id = $1 AND suspended <> $2", id, suspended) == 1
   }
 
+  /// - Returns: whether that changes anything
+  package static func setStalenessLimit(
+    _ limit: StalenessLimit, _ id: TeamID, on session: some PostgresSession
+  ) async throws -> Bool {
+    try await session.execute(
+      """
+      UPDATE teams SET staleness_limit_seconds = $2 WHERE id = $1 AND staleness_limit_seconds IS DISTINCT FROM $2
+      """, id, limit.seconds) == 1
+  }
+
   private static func summary(_ row: PostgresRow) throws -> TeamSummary {
     TeamSummary(
       id: try row.get("id", as: TeamID.self).description, name: try row.get("name"),
       account: try row.get("account"), suspended: try row.get("suspended"),
+      stalenessLimitSeconds: try row.get("staleness_limit_seconds", as: Int32?.self).map(Int.init),
       createdAt: try row.time("created_at"))
   }
 }

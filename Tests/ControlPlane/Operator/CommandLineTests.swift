@@ -24,7 +24,9 @@ struct CommandLineTests {
       "offer add m --upstream u --dialect openai --input-price 0.15 --output-price 0 --weight 3",
       "offer add m --upstream u --dialect anthropic --input-price 3 --output-price 15 --cached-input-price 0.3"
         + " --cache-write-price 3.75 --upstream-model n",
-      "offer list", "team create t --account a", "team list",
+      "offer list", "team create t --account a", "team create t --staleness-limit 15m",
+      "team update t --staleness-limit never", "team list",
+      "version confirm 9", "version rollback 8 --confirm 12",
       "key create --team t --name n --valid-for 30d --json",
       "key list --team t", "key revoke 019a",
       "usage list --team t --key k --since 2h --until 2030-01-01 --limit 9",

@@ -4,7 +4,7 @@ import ArgumentParser
 struct TeamCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "team", abstract: "Teams: who holds keys and pays.",
-    subcommands: [Create.self, List.self, Suspend.self, Resume.self])
+    subcommands: [Create.self, Update.self, List.self, Suspend.self, Resume.self])
 
   struct Create: AdminCommand {
     static let configuration = CommandConfiguration(abstract: "Make a team.")
@@ -15,14 +15,47 @@ struct TeamCommand: ParsableCommand {
     @Option(help: "The account that it belongs to, made where it does not exist; \"default\" where absent.")
     var account: String?
 
+    @Option(
+      help:
+        "Edges that have not heard from the control plane for longer refuse the team, for example 15m; never where absent.",
+      transform: parsing(StalenessText.parse))
+    var stalenessLimit: Int?
+
     @OptionGroup var global: GlobalOptions
 
     func perform(_ client: AdminClient) async throws {
       let team: TeamSummary = try await client.post(
-        AdminRoute.teams, TeamRequest(name: name, account: account))
+        AdminRoute.teams,
+        TeamRequest(name: name, account: account, stalenessLimitSeconds: stalenessLimit))
       if global.json { return try Output.json(team) }
       try Output.write("\(printable(team.name)) created in \(printable(team.account)) (\(team.id))\n")
       Output.note("next: strait key create --team \(team.name)")
+    }
+  }
+
+  struct Update: AdminCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Change what a team asks of the edges.",
+      discussion: """
+        With a staleness limit, an edge that has not heard from the control plane for longer refuses the team's requests \
+        until it hears again; streams that run go on. For teams to whom a revocation that cannot arrive is worse than an \
+        outage.
+        """)
+
+    @Argument(help: "Its name or id.")
+    var team: String
+
+    @Option(help: "For example 15m; \"never\" takes it away.", transform: parsing(StalenessText.parse))
+    var stalenessLimit: Int
+
+    @OptionGroup var global: GlobalOptions
+
+    func perform(_ client: AdminClient) async throws {
+      let changed: TeamSummary = try await client.put(
+        AdminRoute.teams, id: team, TeamChangeRequest(stalenessLimitSeconds: stalenessLimit))
+      if global.json { return try Output.json(changed) }
+      try Output.write(
+        "\(printable(changed.name)): staleness limit \(StalenessText.text(changed.stalenessLimitSeconds))\n")
     }
   }
 
@@ -38,6 +71,7 @@ struct TeamCommand: ParsableCommand {
         columns: [
           .text("NAME", \.name), .text("ACCOUNT", \.account),
           .text("STATE") { $0.suspended ? "suspended" : "active" },
+          .text("STALENESS LIMIT") { StalenessText.text($0.stalenessLimitSeconds) },
           .text("CREATED (UTC)") { Timestamp.short($0.createdAt) }, .text("ID", \.id),
         ])
     }

@@ -4,7 +4,7 @@ import ArgumentParser
 struct VersionCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "version", abstract: "Versions of the configuration: what changed, and the way back.",
-    subcommands: [List.self, Show.self, Diff.self, Rollback.self])
+    subcommands: [List.self, Show.self, Diff.self, Rollback.self, Confirm.self])
 
   struct List: AdminCommand {
     static let configuration = CommandConfiguration(abstract: "Show the versions, newest first.")
@@ -81,15 +81,53 @@ struct VersionCommand: ParsableCommand {
     @Argument(help: "The version to go back to.")
     var version: UInt64
 
+    @Option(
+      help:
+        "How many regions, upstreams and offers are to go: edges refuse more than a fifth of them otherwise.")
+    var confirm: UInt?
+
     @OptionGroup var global: GlobalOptions
 
     func perform(_ client: AdminClient) async throws {
-      let result: RollbackResult = try await client.post("\(AdminRoute.versions)/\(version)/rollback")
+      let result: RollbackResult = try await client.post(
+        "\(AdminRoute.versions)/\(version)/rollback" + (confirm.map { "?confirm=\($0)" } ?? ""))
       if global.json { return try Output.json(result) }
       try Output.write("version \(result.version) has what version \(result.restores) had\n")
       for name in result.kept { Output.note("region \(name) stays: something stands in it") }
       Output.note("next: strait version show \(result.version); strait edge list")
     }
+  }
+
+  struct Confirm: AdminCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Have edges take a version that they refuse because much is gone in it.",
+      discussion: """
+        For edges that were away while keys or offers went: whatever is gone at that version is meant to be. A new \
+        version tells them so, with the count for what each one stands on; they still refuse whatever goes beyond it.
+        """)
+
+    @Argument(help: "The version; strait edge list shows what edges refused and why.")
+    var version: UInt64
+
+    @OptionGroup var global: GlobalOptions
+
+    func perform(_ client: AdminClient) async throws {
+      let result: VersionConfirmation = try await client.post("\(AdminRoute.versions)/\(version)/confirm")
+      if global.json { return try Output.json(result) }
+      try Output.write("version \(result.version) confirms what is gone at version \(result.confirms)\n")
+      for edge in result.edges { Output.note(edge.words) }
+      Output.note("next: strait edge list")
+    }
+  }
+}
+
+extension ConfirmedEdge {
+  fileprivate var words: String {
+    let counts = [
+      (regions, "regions"), (upstreams, "upstreams"), (offers, "offers"), (teams, "teams"), (keys, "keys"),
+    ]
+    let gone = counts.filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }.joined(separator: ", ")
+    return "edge \(edge) in \(region), at version \(version), may lose \(gone.isEmpty ? "nothing" : gone)"
   }
 }
 

@@ -107,6 +107,10 @@ struct AdminRouter {
     route(.post, AdminRoute.teams, status: .created) { request in
       try await teams.create(try await request.document(), by: request.actor)
     }
+    route(.put, AdminRoute.teams + "/:team") { request in
+      try await teams.update(
+        try request.parameter("team"), try await request.document(), by: request.actor)
+    }
     route(.get, AdminRoute.keys) { request in
       try await keys.list(team: try request.query(known: ["team"])["team"])
     }
@@ -165,7 +169,12 @@ struct AdminRouter {
         from: try request.query(known: ["from"])["from"], to: try request.parameter("version"))
     }
     route(.post, AdminRoute.versions + "/:version/rollback", status: .created) { request in
-      try await versions.rollBack(to: try request.parameter("version"), by: request.actor)
+      try await versions.rollBack(
+        to: try request.parameter("version"), confirm: try request.query(known: ["confirm"])["confirm"],
+        by: request.actor)
+    }
+    route(.post, AdminRoute.versions + "/:version/confirm", status: .created) { request in
+      try await versions.confirm(try request.parameter("version"), by: request.actor)
     }
   }
 

@@ -33,7 +33,11 @@ extension OfferRequest: RequestDocument {
 }
 
 extension TeamRequest: RequestDocument {
-  package static var keys: Set<String> { ["name", "account"] }
+  package static var keys: Set<String> { ["name", "account", "staleness_limit_seconds"] }
+}
+
+extension TeamChangeRequest: RequestDocument {
+  package static var keys: Set<String> { ["staleness_limit_seconds"] }
 }
 
 extension KeyRequest: RequestDocument {

@@ -25,6 +25,11 @@ package struct FollowState: Sendable, Equatable {
     return base == 0 || newest > base ? base : nil
   }
 
+  /// Whether it runs what it is to run: nothing is on its way, and it refused nothing.
+  package func isInStep(newest: UInt64) -> Bool {
+    refused == nil && base == acknowledged && acknowledged >= newest && acknowledged > 0
+  }
+
   package mutating func sent(from: UInt64, to version: UInt64) {
     base = version
     sentSnapshot = from == 0

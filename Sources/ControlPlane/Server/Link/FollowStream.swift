@@ -30,6 +30,9 @@ final class FollowStream: Sendable {
     var report = EdgeStore.Report()
     var stored: EdgeStore.Report?
     var storedAt: ContinuousClock.Instant?
+    /// Of the newest report, and of the one that was answered last.
+    var mark: Int64 = 0
+    var answeredMark: Int64 = 0
   }
 
   init(
@@ -75,13 +78,18 @@ final class FollowStream: Sendable {
     for await _ in wakes {
       while let (from, target) = await nextStep() {
         let update = try await publisher.update(from: from, to: target)
-        let level = shared.withLock { $0.level }
+        let (level, standing) = shared.withLock { ($0.level, $0.follow?.acknowledged ?? 0) }
+        // A delta is for who has what it goes on from; a snapshot finds whatever the edge runs.
+        let confirmed = try await publisher.confirmedRemovals(
+          since: from > 0 ? from : standing, through: update.version)
         for part in update.parts {
-          let seen = update.hidden.part(part, asSeenFrom: identity.region.text)
+          var seen = update.hidden.part(part, asSeenFrom: identity.region.text)
+          if part.last, let confirmed { seen.confirmedRemovals = confirmed }
           try await response.write(seen.understood(at: level))
         }
         shared.withLock { $0.follow?.sent(from: update.parts.first?.fromVersion ?? 0, to: update.version) }
       }
+      if let mark = await dueAnswer() { try await response.write(.with { $0.inStep = mark }) }
     }
   }
 
@@ -91,6 +99,17 @@ final class FollowStream: Sendable {
     let target = await publisher.ceiling(for: identity)
     guard target > 0 else { return nil }
     return shared.withLock { $0.follow?.next(newest: target) }.map { ($0, target) }
+  }
+
+  /// The mark to answer, once the edge has all that it is to have.
+  private func dueAnswer() async -> Int64? {
+    let target = await publisher.ceiling(for: identity)
+    return shared.withLock { shared in
+      guard shared.mark != shared.answeredMark, target > 0, shared.follow?.isInStep(newest: target) == true
+      else { return nil }
+      shared.answeredMark = shared.mark
+      return shared.mark
+    }
   }
 
   // MARK: Up
@@ -117,6 +136,7 @@ final class FollowStream: Sendable {
           $0.report.exchanges = ExchangeCounts(
             ended: report.endedExchanges, failed: report.failedExchanges)
           $0.report.hasNewCounts = true
+          $0.mark = report.mark
         }
       case nil where greeted:
         // A kind of word that edges of a later version have.
@@ -125,6 +145,8 @@ final class FollowStream: Sendable {
         throw Refusal.invalid("a hello comes first and once, and this message is not what is due")
       }
       try await storeReport()
+      // Not before the database has been heard: a control plane without one does not know what is newest.
+      if shared.withLock({ $0.mark != $0.answeredMark }) { wake.yield() }
     }
   }
 

@@ -4,6 +4,7 @@ import Postgres
 
 package enum Schema {
   package static let migrations = PostgresMigrations([
-    .foundation, .usage, .rollouts, .identity, .revocations,
+    .foundation, .usage, .rollouts, .identity, .revocations, .staleness,
+    .confirmations,
   ])
 }

@@ -45,4 +45,18 @@ struct FollowStateTests {
     #expect(state.next(newest: 9) == nil)
     #expect(state.next(newest: 10) == 0)
   }
+
+  @Test("who runs the newest is in step, and who lags, refused or has nothing is not")
+  func inStep() {
+    #expect(state(holding: 9).isInStep(newest: 9) && !state(holding: 8).isInStep(newest: 9))
+    #expect(!state(holding: 0).isInStep(newest: 0))
+    var state = state(holding: 5)
+    state.sent(from: 5, to: 9)
+    #expect(!state.isInStep(newest: 9))
+    state.acknowledge(9)
+    #expect(state.isInStep(newest: 9))
+    state.sent(from: 9, to: 10)
+    state.refuse(10)
+    #expect(!state.isInStep(newest: 9) && !state.isInStep(newest: 10))
+  }
 }

@@ -145,7 +145,8 @@ struct AdminAPITests {
       cachedInputPrice: 1, cacheWritePrice: 1)
     #expect(try keys(offer) == OfferRequest.keys)
     #expect(try keys(KeyRequest(team: "", name: "", validSeconds: 1)) == KeyRequest.keys)
-    #expect(try keys(TeamRequest(name: "", account: "")) == TeamRequest.keys)
+    #expect(try keys(TeamRequest(name: "", account: "", stalenessLimitSeconds: 1)) == TeamRequest.keys)
+    #expect(try keys(TeamChangeRequest(stalenessLimitSeconds: 1)) == TeamChangeRequest.keys)
     #expect(try keys(JoinTokenRequest(region: "", validSeconds: 1)) == JoinTokenRequest.keys)
     #expect(try keys(Sample.regions[0]) == RegionDocument.keys)
   }
