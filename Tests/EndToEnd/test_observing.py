@@ -126,7 +126,7 @@ def test_the_metrics_are_prometheus_text(world, tmp_path):
         connect(world, edge).close()
         with urllib.request.urlopen(f"{edge.admin_url}/metrics", timeout=10) as answer:
             text = answer.read().decode()
-    value = r'[a-z_]+(\{[a-z]+="[^"{}]*"\})? (\d+(\.\d+)?(e[+-]\d+)?)'
+    value = r'[a-z_]+(\{[a-z]+="[^"{}]*"\})? (\+Inf|\d+(\.\d+)?(e[+-]\d+)?)'
     kind = r"# TYPE [a-z_]+ (counter|gauge|histogram)"
     for line in text.splitlines():
         assert re.fullmatch(f"{value}|{kind}", line), line
