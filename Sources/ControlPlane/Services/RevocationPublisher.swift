@@ -19,6 +19,8 @@ package actor RevocationPublisher {
   private var nextWatcher = 0
   private var stopped = false
 
+  private let acknowledgements: Gathering<(EdgeID, UInt64), Void>
+
   static let pageCount = 1000
   static let recentCount = 10_000
 
@@ -27,6 +29,11 @@ package actor RevocationPublisher {
     self.pool = pool
     self.lineage = lineage
     self.logger = logger
+    acknowledgements = Gathering { said in
+      // Of one edge the last counts.
+      try await RevocationStore.acknowledge(Dictionary(said) { $1 }, on: pool)
+      return said.map { _ in }
+    }
   }
 
   // MARK: For watchers
@@ -57,8 +64,17 @@ package actor RevocationPublisher {
   /// What an edge is to be sent next: everything where it has a number that is not of this database.
   package func start(from number: UInt64, of lineage: [UInt8]) async throws -> UInt64 {
     guard lineage == self.lineage.bytes else { return 0 }
+    if hasRead, number <= newest { return number }
+    // Another replica may have sent what is not known here yet.
     let newest = try await RevocationStore.newest(on: pool)
     return number <= newest ? number : 0
+  }
+
+  // MARK: Said by edges
+
+  /// Writes down that the edge has everything up to `number` in force and on its disk.
+  package nonisolated func acknowledge(_ number: UInt64, by edge: EdgeID) async throws {
+    try await acknowledgements.ask((edge, number))
   }
 
   // MARK: For those who hear of revocations

@@ -42,6 +42,21 @@ package enum EdgeStore {
     return evicted.map { $0 ? .evicted : .admitted } ?? .unknown
   }
 
+  /// The same of many edges, in their order.
+  package static func standings(
+    of identities: [EdgeIdentity], on session: some PostgresSession
+  ) async throws -> [EdgeStanding] {
+    let rows = try await session.query(
+      "SELECT id, region, evicted_at IS NOT NULL AS evicted FROM edges WHERE id = ANY ($1)",
+      identities.map(\.edge))
+    var known: [EdgeID: (region: String, isEvicted: Bool)] = [:]
+    for row in rows { known[try row.get("id")] = (try row.get("region"), try row.get("evicted")) }
+    return identities.map { identity in
+      guard let edge = known[identity.edge], edge.region == identity.region.text else { return .unknown }
+      return edge.isEvicted ? .evicted : .admitted
+    }
+  }
+
   /// Replicas hear of evictions here; the payload is the edge's id.
   package static let evictionChannel: StaticString = "strait_evictions"
 

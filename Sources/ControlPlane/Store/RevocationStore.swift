@@ -118,14 +118,17 @@ package enum RevocationStore {
 
   // MARK: Said by edges
 
+  /// - Parameter numbers: by edge, how far each has come
   package static func acknowledge(
-    _ number: UInt64, by edge: EdgeID, on session: some PostgresSession
+    _ numbers: [EdgeID: UInt64], on session: some PostgresSession
   ) async throws {
+    // In one order, so that two replicas that write of the same edges do not wait for each other.
+    let ordered = numbers.sorted { $0.key < $1.key }
     try await session.query(
       """
-      INSERT INTO revocation_watchers (edge_id, number) VALUES ($1, $2)
+      INSERT INTO revocation_watchers (edge_id, number) SELECT * FROM unnest($1::uuid[], $2::bigint[])
       ON CONFLICT (edge_id) DO UPDATE SET number = excluded.number, seen_at = now()
-      """, edge, Int64(clamping: number))
+      """, ordered.map(\.key), ordered.map { Int64(clamping: $0.value) })
   }
 
   /// A number that no revocation has is passed over: an edge does not decide what there is.

@@ -8,8 +8,14 @@ import StraitProtocol
 
 struct EdgeAdmission: ServerInterceptor {
   let calls: EdgeCalls
-  let pool: PostgresPool
   let logger: Logger
+  private let standings: Gathering<EdgeIdentity, EdgeStanding>
+
+  init(calls: EdgeCalls, pool: PostgresPool, logger: Logger) {
+    self.calls = calls
+    self.logger = logger
+    standings = Gathering { try await EdgeStore.standings(of: $0, on: pool) }
+  }
 
   func intercept<Input: Sendable, Output: Sendable>(
     request: StreamingServerRequest<Input>, context: ServerContext,
@@ -22,7 +28,7 @@ struct EdgeAdmission: ServerInterceptor {
     // Begun before the look at the database: an eviction that comes after the look finds the call.
     let call = calls.begin(of: peer.identity.edge)
     try await LinkErrors.mapped(logger) {
-      try await EdgeStore.standing(of: peer.identity, on: pool).requireAdmitted()
+      try await standings.ask(peer.identity).requireAdmitted()
     }
     var response = try await next(request, context)
     guard case .success(var contents) = response.accepted else { return response }

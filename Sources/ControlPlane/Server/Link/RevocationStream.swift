@@ -68,12 +68,12 @@ final class RevocationStream: Sendable {
       switch status.event {
       case .hello(let hello) where !greeted:
         let start = try await publisher.start(from: hello.number, of: Array(hello.lineage))
-        try await RevocationStore.acknowledge(start, by: edge, on: pool)
+        try await publisher.acknowledge(start, by: edge)
         sent.withLock { $0 = start }
         logger.info("edge watches revocations", metadata: ["behind": "\(start)"])
         wake.yield()
       case .acknowledgement(let acknowledgement) where greeted:
-        try await RevocationStore.acknowledge(acknowledgement.number, by: edge, on: pool)
+        try await publisher.acknowledge(acknowledgement.number, by: edge)
       case .refusal(let refusal) where greeted:
         try await refuse(refusal)
       default:
