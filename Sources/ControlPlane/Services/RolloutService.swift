@@ -165,8 +165,14 @@ extension RolloutService {
     let taken = try await takeBack(
       rollout, reason: reason, newest: bounds.newest, by: .system, on: transaction)
     guard !taken else { return }
-    try await RolloutStore.end(rollout.number, .halted, reason: reason, on: transaction)
-    try await RolloutStore.announce(on: transaction)
+    if bounds.newest > rollout.target {
+      // What was changed meanwhile may be what mends it, as a change that comes after the halt may.
+      try await RolloutStore.end(rollout.number, .superseded, reason: reason, on: transaction)
+      try await begin(bounds, on: transaction)
+    } else {
+      try await RolloutStore.end(rollout.number, .halted, reason: reason, on: transaction)
+      try await RolloutStore.announce(on: transaction)
+    }
   }
 
   /// Makes a version that has what was everywhere before the rollout, for all edges at once.

@@ -152,7 +152,9 @@ package struct ConfigurationReview: Sendable {
     try compare(standing.offers, next.offers, "offers", confirmed: confirmed.offers)
     try compare(standing.teams, next.teams, "teams", confirmed: confirmed.teams)
     let resumed = standing.teams.values.reduce(0) { sum, team in
-      guard team.suspended, let id = TeamID(bytes: team.id), next.teams[id]?.suspended == false else { return sum }
+      guard team.suspended, let id = TeamID(bytes: team.id), next.teams[id]?.suspended == false else {
+        return sum
+      }
       return sum + next.keys.teams.keyCount(of: id)
     }
     try compareKeys(standing.keys, next.keys, resumed: resumed, now: now, confirmed: confirmed.keys)

@@ -59,7 +59,8 @@ struct RevocationLedgerTests {
     #expect(ledger.resumesAt == 6)
     var confirmed = ledger
     try confirmed.take(
-      Revocations.of(team: 3, number: 12, version: 9, confirmed: true), applied: large, stored: large, limit: 10)
+      Revocations.of(team: 3, number: 12, version: 9, confirmed: true), applied: large, stored: large,
+      limit: 10)
     #expect(confirmed.resumesAt == 12)
     _ = ledger.prune(beside: try state(9, keys: 8))
     #expect(ledger.resumesAt == 9)

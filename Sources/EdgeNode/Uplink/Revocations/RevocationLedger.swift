@@ -124,7 +124,7 @@ package struct RevocationLedger: Sendable, Equatable {
       refused = refused.filter { $0.key != entry.number && $0.value?.subject != entry.subject }
     } else {
       number = entry.number
-      refused = [:]
+      refused = refused.filter { $0.value?.lineage == entry.lineage && $0.value?.subject != entry.subject }
     }
     lineage = entry.lineage
   }
