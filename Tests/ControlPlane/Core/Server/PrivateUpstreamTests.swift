@@ -19,6 +19,8 @@ struct PrivateUpstreamTests {
         here: try await here.follow(running) { _, _ in true },
         there: try await there.follow(running) { _, _ in true }
       )
+      // A change that finds them still there would wait for reports that these edges do not send.
+      try await eventually { try await FleetStore.list(on: running.pool).allSatisfy { !$0.connected } }
       let answer = try await asOperator(of: running) {
         try await $0.send(
           "POST", AdminRoute.upstreams, Sample.upstream("cellar", credential: "cellar-key", isPrivate: true))
