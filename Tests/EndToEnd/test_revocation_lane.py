@@ -5,12 +5,13 @@ import re
 import urllib.request
 
 import pytest
+from devfleet.catalogue import Offer
 from devfleet.control_plane import answers
 from devfleet.processes import wait_until
 from devfleet.workplace import FleetError
 from scripted import scripts
 from test_revocation import read_until_cut
-from world import chat_request
+from world import INPUT_PRICE, OUTPUT_PRICE, chat_request
 
 
 @pytest.fixture
@@ -91,6 +92,20 @@ def test_a_suspended_team_is_refused_and_its_streams_are_cut_until_it_is_resumed
     for edge in world.fleet.edges.values():
         wait_until(lambda edge=edge: edge.status_of_models(key)[0] == 200, "the team is served again")
         wait_until(lambda edge=edge: ahead(edge) == 0, "the edge needs no revocation beside its configuration")
+
+
+def test_a_stream_is_cut_ahead_of_the_configuration_that_holds_it_too(world, scripted):
+    """The revocation's version waits behind a watched one for seconds; the lane waits for nothing."""
+    key, public_id = world.new_key()
+    with scripted.doing(scripts.endless()), world.http(key=key, http2=True) as client:
+        with client.stream("POST", "/chat/completions", json=chat_request(stream=True)) as answer:
+            pieces = answer.iter_raw()
+            next(pieces)
+            world.fleet.catalogue.add_offers([Offer("held-up", "scripted-http1", "openai", INPUT_PRICE, OUTPUT_PRICE)])
+            world.fleet.control_plane.operator("key", "revoke", public_id)
+            assert b"[DONE]" not in read_until_cut(pieces)
+            assert ahead(world.edge()) == 1, "the configuration does not hold it yet"
+    wait_until(lambda: ahead(world.edge()) == 0, "the configuration has come", seconds=60)
 
 
 def test_more_than_a_fifth_of_the_keys_go_only_when_somebody_says_so_twice(world, team):
