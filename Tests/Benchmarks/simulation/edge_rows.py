@@ -24,7 +24,7 @@ from .table import Table
 RATE = 1_000
 CONNECTIONS = 50
 CHANGED_KEYS = 100_000
-RUN_SECONDS = 6
+RUN_SECONDS = 20
 # How much sooner than the edge's other work the load and its upstream get the processor, where that may be set: what
 # delays them would be taken for a delay of the edge.
 NICENESS = -15
