@@ -3,6 +3,7 @@
 import Logging
 import Postgres
 import ServiceLifecycle
+import StraitControlLink
 
 package struct RevocationWatch: Service {
   let configuration: PostgresConfiguration

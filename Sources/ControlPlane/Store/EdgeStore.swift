@@ -35,11 +35,7 @@ package enum EdgeStore {
   package static func standing(of identity: EdgeIdentity, on session: some PostgresSession) async throws
     -> EdgeStanding
   {
-    let evicted: Bool? = try await session.query(
-      "SELECT evicted_at IS NOT NULL AS evicted FROM edges WHERE id = $1 AND region = $2",
-      identity.edge, identity.region.text
-    ).first?.get("evicted")
-    return evicted.map { $0 ? .evicted : .admitted } ?? .unknown
+    try await standings(of: [identity], on: session)[0]
   }
 
   /// The same of many edges, in their order.

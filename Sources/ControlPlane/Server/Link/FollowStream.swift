@@ -12,7 +12,6 @@ final class FollowStream: Sendable {
 
   /// What the edge reports is written down so often at the most.
   static let reportSeconds = 1.0
-  static let maximumRefusalLength = 500
 
   private let id = newUUID()
   private let identity: EdgeIdentity
@@ -158,7 +157,8 @@ final class FollowStream: Sendable {
     let follow = FollowState(
       holding: hello.version, ofLineage: Array(hello.lineage), here: lineage, newest: newest)
     try await EdgeStore.beginStream(
-      id, edge: identity.edge, softwareVersion: shown(hello.softwareVersion), baseURL: shown(hello.baseURL),
+      id, edge: identity.edge, softwareVersion: EdgeText.shown(hello.softwareVersion),
+      baseURL: EdgeText.shown(hello.baseURL),
       on: pool)
     shared.withLock {
       $0.follow = follow
@@ -178,7 +178,7 @@ final class FollowStream: Sendable {
   }
 
   private func refuse(_ refusal: WireConfigurationRefusal) {
-    let reason = shown(refusal.reason)
+    let reason = EdgeText.shown(refusal.reason)
     logger.error(
       "edge refused a configuration", metadata: ["version": "\(refusal.version)", "reason": "\(reason)"])
     shared.withLock {
@@ -224,11 +224,5 @@ final class FollowStream: Sendable {
     } catch {
       logger.warning("cannot write down that the edge left", metadata: ["error": "\(type(of: error))"])
     }
-  }
-
-  private func shown(_ text: String) -> String {
-    String(
-      text.unicodeScalars.prefix(Self.maximumRefusalLength)
-        .map { $0.properties.generalCategory == .control ? " " : Character($0) })
   }
 }

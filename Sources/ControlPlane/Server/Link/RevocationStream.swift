@@ -9,8 +9,6 @@ import Synchronization
 final class RevocationStream: Sendable {
   typealias Statuses = RPCAsyncSequence<WireRevocationStatus, any Error>
 
-  static let maximumReasonLength = 500
-
   private let edge: EdgeID
   private let pool: PostgresPool
   private let publisher: RevocationPublisher
@@ -83,9 +81,7 @@ final class RevocationStream: Sendable {
   }
 
   private func refuse(_ refusal: WireRevocationRefusal) async throws {
-    let reason = String(
-      refusal.reason.unicodeScalars.prefix(Self.maximumReasonLength)
-        .map { $0.properties.generalCategory == .control ? " " : Character($0) })
+    let reason = EdgeText.shown(refusal.reason)
     logger.error(
       "edge refused a revocation", metadata: ["number": "\(refusal.number)", "reason": "\(reason)"])
     try await RevocationStore.refuse(refusal.number, because: reason, by: edge, on: pool)

@@ -4,8 +4,6 @@
 //    16  boot 16 bytes · since boot i64 · wall clock i64 · age i64, all of one moment, in microseconds
 //    56  what the word was about: lineage 16 bytes · version u64
 
-import CChecksum
-
 /// A word and the configuration that was in step by it: of an older one it says nothing.
 package struct StoredLastWord: Sendable, Equatable {
   package var word: LastWord.Stored
@@ -44,19 +42,5 @@ package enum LastWordFile {
     return StoredLastWord(
       word: LastWord.Stored(reading: reading, ageMicroseconds: word(file, 48, as: Int64.self)),
       lineage: Array(file[56..<72]), version: word(file, 72, as: UInt64.self))
-  }
-
-  private static func checksum(_ bytes: [UInt8]) -> UInt32 {
-    bytes.withUnsafeBytes { strait_crc32c(0, $0.baseAddress, $0.count) }
-  }
-
-  private static func littleEndian(_ value: some FixedWidthInteger) -> [UInt8] {
-    withUnsafeBytes(of: value.littleEndian) { Array($0) }
-  }
-
-  private static func word<Word: FixedWidthInteger & BitwiseCopyable>(
-    _ bytes: [UInt8], _ offset: Int, as type: Word.Type
-  ) -> Word {
-    bytes.withUnsafeBytes { Word(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: Word.self)) }
   }
 }

@@ -7,7 +7,6 @@
 //
 // Pieces cannot change places, come from another file or go missing at the end. Format 1 is one piece; it is still read.
 
-import CChecksum
 import Crypto
 import FoundationEssentials
 import Glibc
@@ -154,18 +153,4 @@ private func opened(_ sealed: [UInt8], with key: SymmetricKey, about: [UInt8]) t
   } catch {
     throw .notOfThisEdge
   }
-}
-
-private func checksum(_ bytes: [UInt8]) -> UInt32 {
-  bytes.withUnsafeBytes { strait_crc32c(0, $0.baseAddress, $0.count) }
-}
-
-private func littleEndian(_ value: some FixedWidthInteger) -> [UInt8] {
-  withUnsafeBytes(of: value.littleEndian) { Array($0) }
-}
-
-private func word<Word: FixedWidthInteger & BitwiseCopyable>(
-  _ bytes: [UInt8], _ offset: Int, as type: Word.Type
-) -> Word {
-  bytes.withUnsafeBytes { Word(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: Word.self)) }
 }

@@ -5,7 +5,6 @@
 //       then each entry: lineage 16 bytes · subject 16 bytes · number u64 · version u64 · made at i64 · kind u8 (1 a key,
 //       2 a team) · confirmed u8 · 6 bytes of zero
 
-import CChecksum
 import StraitProtocol
 
 /// Why stored revocations cannot be used.
@@ -79,19 +78,5 @@ enum RevocationFile {
       subject: subject, lineage: lineage, number: word(bytes, start + 32, as: UInt64.self),
       version: word(bytes, start + 40, as: UInt64.self), madeAt: word(bytes, start + 48, as: Int64.self),
       confirmed: bytes[start + 57] == 1)
-  }
-
-  private static func checksum(_ bytes: [UInt8]) -> UInt32 {
-    bytes.withUnsafeBytes { strait_crc32c(0, $0.baseAddress, $0.count) }
-  }
-
-  private static func littleEndian(_ value: some FixedWidthInteger) -> [UInt8] {
-    withUnsafeBytes(of: value.littleEndian) { Array($0) }
-  }
-
-  private static func word<Word: FixedWidthInteger & BitwiseCopyable>(
-    _ bytes: [UInt8], _ offset: Int, as type: Word.Type
-  ) -> Word {
-    bytes.withUnsafeBytes { Word(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: Word.self)) }
   }
 }

@@ -1,6 +1,7 @@
 // Holds what the edge knows of revocations: puts it into force first, then on disk, and only then has it acknowledged.
 
 import Logging
+import StraitControlLink
 import StraitProtocol
 import Synchronization
 
