@@ -29,6 +29,13 @@ struct LastWordTests {
     #expect(word.ageMicroseconds(at(160, wall: 5060)) == 60 * second)
   }
 
+  @Test("counts from the machine's start that the kernel names, which is the same for every process")
+  func thisBoot() throws {
+    let text = String(decoding: try readFile("/proc/sys/kernel/random/boot_id").prefix(36), as: UTF8.self)
+    let known = try #require(UUID(uuidString: text))
+    #expect(ClockReading.now().boot == withUnsafeBytes(of: known.uuid) { Array($0) })
+  }
+
   @Test("there is none before the first, and none after it was forgotten")
   func none() {
     var word = LastWord(beginning: at(90, wall: 4990))

@@ -35,10 +35,18 @@ package struct ClockReading: Sendable, Equatable {
 
   private static let thisBoot: [UInt8] = {
     // Without it no other process's reading is of the same boot, so that their wall clocks alone are compared.
-    let text = (try? DurableFile.read("/proc/sys/kernel/random/boot_id", limitBytes: 4096)) ?? nil
-    let known = text.flatMap { UUID(uuidString: String(decoding: $0.prefix(36), as: UTF8.self)) }
+    let known = bootText.flatMap { UUID(uuidString: String(decoding: $0.prefix(36), as: UTF8.self)) }
     return withUnsafeBytes(of: (known ?? UUID()).uuid) { Array($0) }
   }()
+
+  /// A file of the kernel's, which says of itself that it is empty.
+  private static var bootText: [UInt8]? {
+    let path = "/proc/sys/kernel/random/boot_id"
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    return try? DurableFile.readBytes(atMost: 64, from: descriptor, at: 0, path: path)
+  }
 
   private static func microseconds(_ clock: clockid_t) -> Int64 {
     var time = timespec()
