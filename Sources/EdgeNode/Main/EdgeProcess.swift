@@ -45,11 +45,15 @@ final class EdgeProcess: Sendable {
       },
       enforce: { [self] subjects in edge.withLock { $0 }?.adopt(RevocationTable(subjects)) },
       lastWord: { [self] at in edge.withLock { $0 }?.adopt(lastWordAt: at) })
+    // At once, and on a thread of its own: who asks may lose patience before the tables are built.
+    signals.whenAskedToEnd { uplink.startIsOver() }
+    defer { uplink.startIsOver() }
     // An edge without identity waits here for the control plane; a signal ends the wait.
     guard let identity = try await signals.firstOf({ try await uplink.ensureIdentity() }) else { return }
     region.withLock { $0 = identity.region }
     let accessLog = try file.accessLog.map { try AccessLog(path: $0.file, sample: $0.sample) }
-    let tables = try firstTables(uplink, region: identity.region)
+    let endings = signals.stream
+    let tables = try await firstTables(uplink, region: identity.region)
     let serving = try Edge(
       settings: settings(identity), tables: tables, revocations: RevocationTable(uplink.loadRevocations()),
       sink: spool, accessLog: accessLog,
@@ -65,7 +69,6 @@ final class EdgeProcess: Sendable {
     try serving.start(tls: tls)
     edge.withLock { $0 = serving }
     logger.info("serving", metadata: ["edge": "\(identity.edge)", "region": "\(identity.region)"])
-    let endings = signals.stream
     let link = Task {
       do {
         try await uplink.run()
@@ -108,8 +111,8 @@ final class EdgeProcess: Sendable {
   }
 
   /// The tables of the last good configuration, or empty ones until the control plane is heard.
-  private func firstTables(_ uplink: Uplink, region: String) throws -> PolicyTables {
-    if let state = try uplink.loadLastGood() {
+  private func firstTables(_ uplink: Uplink, region: String) async throws -> PolicyTables {
+    if let state = try await uplink.startFromLastGood() {
       do {
         return try PolicyTables(state, region: region)
       } catch {
@@ -132,6 +135,7 @@ final class EdgeProcess: Sendable {
 /// SIGTERM, SIGINT and SIGHUP, for any number of listeners in turn.
 final class ProcessSignals: Sendable {
   private let listeners = Mutex<[Int: AsyncStream<Int32>.Continuation]>([:])
+  private let askedToEnd = Mutex<(@Sendable () -> Void)?>(nil)
   /// Written in init alone, only to keep the sources alive.
   nonisolated(unsafe) private var sources: [any DispatchSourceSignal] = []
 
@@ -155,7 +159,11 @@ final class ProcessSignals: Sendable {
   /// As if the process had been asked to end.
   func end() { deliver(SIGTERM) }
 
+  /// Called on the thread that takes signals, before anybody who listens.
+  func whenAskedToEnd(_ action: @escaping @Sendable () -> Void) { askedToEnd.withLock { $0 = action } }
+
   private func deliver(_ number: Int32) {
+    if number != SIGHUP { askedToEnd.withLock { $0 }?() }
     for listener in listeners.withLock({ $0.values.map { $0 } }) { listener.yield(number) }
   }
 

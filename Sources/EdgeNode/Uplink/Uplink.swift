@@ -17,6 +17,7 @@ package final class Uplink: Sendable {
   private let apply: @Sendable (ConfigurationState) throws -> Void
   private let store: IdentityStore
   private let keeper: SnapshotKeeper
+  private let starts: StartKeeper
   private let lastWord: LastWordKeeper
   private let facts = LinkFacts()
   private let revocations: RevocationKeeper
@@ -54,6 +55,8 @@ package final class Uplink: Sendable {
     self.exchangeCounts = exchangeCounts
     self.apply = apply
     store = IdentityStore(folder: configuration.dataDirectory)
+    starts = StartKeeper(
+      dataDirectory: configuration.dataDirectory, limits: configuration.limits, logger: logger)
     self.lastWord = LastWordKeeper(
       dataDirectory: configuration.dataDirectory, limits: configuration.limits, logger: logger, tell: lastWord
     )
@@ -92,12 +95,59 @@ package final class Uplink: Sendable {
   /// - Returns: nil when there is none, or none that can be read, which is logged
   package func loadLastGood() throws -> ConfigurationState? {
     _ = try loadIdentity()
-    guard let credentials = known.withLock({ $0.credentials }), let state = keeper.load(credentials) else {
+    guard let credentials = known.withLock({ $0.credentials }) else { return nil }
+    guard keeper.isThere else {
+      starts.forget()
       return nil
     }
+    starts.begin()
+    if starts.deaths >= configuration.limits.deadStarts {
+      setAside(
+        "the edge died in \(starts.deaths) starts from it in a row, before it had proved to live with it")
+      return nil
+    }
+    guard let state = keeper.load(credentials) else { return nil }
     known.withLock { $0.lastGood = state }
     lastWord.load(beside: state)
     return state
+  }
+
+  /// As `loadLastGood`, for a process that will serve by it. Where the start before this one died, the configuration is
+  /// tried in a child process first, as a new one would be.
+  package func startFromLastGood() async throws -> ConfigurationState? {
+    guard let state = try loadLastGood() else { return nil }
+    guard starts.deaths > 0, var trial = configuration.trial else { return state }
+    logger.warning(
+      "the start before this one died; trying the stored configuration first",
+      metadata: ["version": "\(state.version)", "deaths": "\(starts.deaths)"])
+    trial.region = identity?.region ?? ""
+    do {
+      try await trial.run(state)
+    } catch let fault as TrialFault where fault.isVerdict {
+      setAside("the start before this one died, and a trial of it failed: \(fault)")
+      discardLastGood()
+      return nil
+    } catch {
+      logger.warning("the stored configuration could not be tried", metadata: ["reason": "\(error)"])
+    }
+    return state
+  }
+
+  /// The process was asked to end, or ends by itself in good order: what it started from is not to blame.
+  package func startIsOver() { starts.end() }
+
+  private func setAside(_ reason: String) {
+    logger.critical(
+      """
+      the stored configuration is set aside; nobody is served until the control plane, or another edge of the region, \
+      gives another one
+      """, metadata: ["kept as": "\(keeper.asidePath)", "reason": "\(reason)"])
+    do {
+      try keeper.setAside()
+      starts.forget()
+    } catch {
+      logger.error("the stored configuration could not be renamed", metadata: ["reason": "\(error)"])
+    }
   }
 
   /// The keys and teams that were revoked ahead of the configuration when the edge stopped: refused from the start.
@@ -117,6 +167,8 @@ package final class Uplink: Sendable {
   /// What `/metrics` says of the link: names with their labels, and values.
   package var metrics: [(name: String, value: Double)] {
     facts.metrics + [
+      ("strait_edge_configuration_start_deaths", Double(starts.deaths)),
+      ("strait_edge_configuration_set_aside", keeper.hasSetAside ? 1 : 0),
       ("strait_edge_control_plane_last_word_age_seconds", lastWord.ageSeconds ?? .infinity),
       (
         "strait_edge_certificate_expires_timestamp_seconds",
@@ -160,6 +212,12 @@ package final class Uplink: Sendable {
       group.addTask { await watcher.run() }
       group.addTask { await self.keeper.run(credentials) }
       group.addTask { await self.lastWord.run() }
+      group.addTask { [starts, exchangeCounts] in
+        await starts.run {
+          let counts = exchangeCounts()
+          return counts.ended - min(counts.ended, counts.failed)
+        }
+      }
       group.addTask { await renewal.run() }
       if let server = peering?.server({ [revocations] in
         // Without what is refused beside it, it would give access back at the other edge.
@@ -178,6 +236,7 @@ package final class Uplink: Sendable {
     }
     if known.withLock({ $0.isEvicted }) {
       try keeper.remove()
+      starts.forget()
       throw UplinkError.evicted(folder: configuration.dataDirectory)
     }
   }

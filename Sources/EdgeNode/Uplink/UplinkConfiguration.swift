@@ -77,6 +77,11 @@ package struct UplinkLimits: Sendable {
   package var unknownServiceSeconds: Double = 60
   package var snapshotBytes = 1 << 30
   package var snapshotRetrySeconds: Double = 5
+  /// So many starts in a row that die of the stored configuration, and it is set aside.
+  package var deadStarts = 3
+  /// An edge that was up for so long, or served so many well, lives with what it started from.
+  package var provenSeconds: Double = 60
+  package var provenExchanges: UInt64 = 100
   /// The stored configuration is written again only so often that the disk takes no more than this on average.
   package var snapshotBytesPerSecond = 8 << 20
   /// Text of a refusal that the control plane gets to see.

@@ -176,6 +176,7 @@ struct HearingTests {
       let started = try EdgeUnderTest(plane, link: 9, enrolment: 9, folder: folder)
       #expect(try started.uplink.loadLastGood()?.version == 5)
       #expect((started.uplink.lastWordAt > .min) == isHeard)
+      started.uplink.startIsOver()
       started.spool.close()
     }
   }

@@ -56,8 +56,11 @@ final class ConfigurationFollower: Sendable {
         logger.notice("the control plane closed the configuration stream")
       } catch {
         if Task.isCancelled { return }
+        let words =
+          receiver.withLock { $0.state.version } > 0
+          ? "serving on what is here" : "there is no configuration, and nobody is served until one comes"
         logger.warning(
-          "no configuration stream; serving on what is here", metadata: ["reason": "\(linkFailure(error))"])
+          "no configuration stream; \(words)", metadata: ["reason": "\(linkFailure(error))"])
       }
       facts.setLinked(false)
       await askPeers()

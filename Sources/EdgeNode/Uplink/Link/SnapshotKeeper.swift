@@ -1,17 +1,21 @@
 // Keeps the newest applied configuration on disk, apart from the path that applies it: a burst of updates is written
 // once, and a slow disk delays no acknowledgement.
 
+import Glibc
 import Logging
 import StraitProtocol
 import Synchronization
 
 final class SnapshotKeeper: Sendable {
   private let path: String
+  /// Where one goes that the edge died of, for whoever looks into it.
+  let asidePath: String
   private let limits: UplinkLimits
   private let logger: Logger
   private let stored: @Sendable (ConfigurationState) -> Void
   private let pending = Mutex<ConfigurationState?>(nil)
   private let changed = Signal()
+  private let aside: Mutex<Bool>
 
   /// - Parameter stored: told of every configuration that a restart would find
   init(
@@ -20,6 +24,8 @@ final class SnapshotKeeper: Sendable {
   ) {
     self.stored = stored
     path = dataDirectory + "/configuration.snapshot"
+    asidePath = path + ".set-aside"
+    aside = Mutex(Self.isThere(asidePath))
     self.limits = limits
     self.logger = logger
   }
@@ -36,8 +42,28 @@ final class SnapshotKeeper: Sendable {
     }
   }
 
+  /// Whether anything is stored, be it good or not.
+  var isThere: Bool { Self.isThere(path) }
+
+  /// Whether one that was set aside lies on the disk, or did when it was last looked.
+  var hasSetAside: Bool { aside.withLock { $0 } }
+
+  /// Renames what is stored. One that was set aside before makes room.
+  func setAside() throws(SystemError) {
+    try DurableFile.rename(path, to: asidePath)
+    aside.withLock { $0 = true }
+  }
+
   /// Removes what is stored, for an edge that is out of the fleet. Comes after `run` has ended.
-  func remove() throws { try DurableFile.remove(path) }
+  func remove() throws {
+    try DurableFile.remove(path)
+    try DurableFile.remove(asidePath)
+  }
+
+  private static func isThere(_ path: String) -> Bool {
+    var status = stat()
+    return lstat(path, &status) == 0
+  }
 
   func keep(_ state: ConfigurationState) {
     pending.withLock { $0 = state }
@@ -71,6 +97,7 @@ final class SnapshotKeeper: Sendable {
     do {
       let written = try SnapshotFile.write(newest, to: path, with: credentials.snapshotKey)
       stored(newest)
+      aside.withLock { $0 = Self.isThere(asidePath) }
       return written
     } catch {
       logger.error(

@@ -71,6 +71,9 @@ package struct ConfigurationTrial: Sendable {
     case .failed(let words):
       counts.count(failed: true)
       throw TrialFault(description: words)
+    case .unable(let words):
+      counts.count(failed: true)
+      throw TrialFault(description: words, isVerdict: false)
     }
   }
 }
@@ -78,6 +81,8 @@ package struct ConfigurationTrial: Sendable {
 /// Why a configuration did not stand its trial.
 package struct TrialFault: Error, Equatable, CustomStringConvertible {
   package let description: String
+  /// Whether the configuration is to blame, and not a machine that had no room or no time for the trial.
+  package var isVerdict = true
 }
 
 /// Since the process started, for its metrics.
@@ -114,7 +119,7 @@ private final class TrialThread {
     let refusal = pthread_create(&thread, nil, trialThread, box.toOpaque())
     guard refusal == 0 else {
       box.release()
-      return finish(.failed("the trial cannot be run: \(String(cString: strerror(refusal)))"))
+      return finish(.unable("the trial cannot be run: \(String(cString: strerror(refusal)))"))
     }
     pthread_detach(thread)
   }

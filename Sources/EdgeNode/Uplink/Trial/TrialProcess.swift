@@ -7,6 +7,8 @@ import StraitProtocol
 enum TrialVerdict: Sendable, Equatable {
   case passed
   case failed(String)
+  /// It could not be tried, or not to the end.
+  case unable(String)
   case cancelled
 }
 
@@ -23,14 +25,14 @@ struct TrialProcess {
   func verdict(on state: ConfigurationState) -> TrialVerdict {
     var ends: [Int32] = [-1, -1]
     guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0, &ends) == 0 else {
-      return .failed("the trial cannot be run: \(String(cString: strerror(errno)))")
+      return .unable("the trial cannot be run: \(String(cString: strerror(errno)))")
     }
     defer { close(ends[0]) }
     var child: pid_t = 0
     let refusal = start(channel: ends[1], &child)
     close(ends[1])
     guard refusal == 0 else {
-      return .failed("the trial cannot be run: \(String(cString: strerror(refusal)))")
+      return .unable("the trial cannot be run: \(String(cString: strerror(refusal)))")
     }
     var talk = TrialTalk(ends[0], about: state)
     let deadline = monotonicSeconds() + trial.seconds
@@ -40,10 +42,9 @@ struct TrialProcess {
       if isCancelled() || left <= 0 || talk.isTooLong {
         strait_end_child(child, &status)
         if isCancelled() { return .cancelled }
-        return .failed(
-          talk.isTooLong
-            ? "the trial process said more than a verdict"
-            : "the trial process did not finish in \(Int(trial.seconds.rounded())) s")
+        return talk.isTooLong
+          ? .failed("the trial process said more than a verdict")
+          : .unable("the trial process did not finish in \(Int(trial.seconds.rounded())) s")
       }
       talk.goOn(milliseconds: Int32(min(left * 1_000, Self.lookMilliseconds).rounded(.up)))
     }
@@ -82,6 +83,8 @@ struct TrialProcess {
     let signal = status & 0x7F
     let code = status >> 8 & 0xFF
     if signal == SIGXCPU { return .failed("the trial process used all the processor time that it had") }
+    // Nobody else sends it than whoever needs the memory, or the machine.
+    if signal == SIGKILL { return .unable("the trial process was killed") }
     if signal != 0 { return .failed("the trial process crashed (signal \(signal))") }
     let text = String(decoding: answer, as: UTF8.self)
     if code == 0, text == TrialAnswer.passed { return .passed }

@@ -1,0 +1,101 @@
+// Keeps the mark of this start, so that an edge that dies of its own stored configuration does not do so for ever.
+
+import Logging
+import StraitProtocol
+import Synchronization
+
+final class StartKeeper: Sendable {
+  private let path: String
+  private let limits: UplinkLimits
+  private let logger: Logger
+  /// Of this start, while it is neither proved nor over.
+  private let mark = Mutex<StartMark?>(nil)
+  private let before = Atomic(0)
+
+  init(dataDirectory: String, limits: UplinkLimits, logger: Logger) {
+    path = dataDirectory + "/configuration.starts"
+    self.limits = limits
+    self.logger = logger
+  }
+
+  /// Starts in a row that died before this one, of the same stored configuration.
+  var deaths: Int { before.load(ordering: .relaxed) }
+
+  /// Comes before the stored configuration is touched. Once for each process, however often it is called.
+  func begin() {
+    mark.withLock { mark in
+      guard mark == nil else { return }
+      let next = StartMark.next(after: read(), boot: ClockReading.now().boot)
+      before.store(Int(next.deaths), ordering: .relaxed)
+      write(next)
+      mark = next
+    }
+  }
+
+  /// The process ends because it was asked to, or because of something that is not the configuration's fault. May be
+  /// called from any thread while it still starts.
+  func end() {
+    mark.withLock { mark in
+      guard var last = mark, last.isUnderWay else { return }
+      last.isUnderWay = false
+      write(last)
+      mark = last
+    }
+  }
+
+  /// The edge lives with what it started from, or has put that aside: the next start knows of no death.
+  func forget() {
+    mark.withLock { mark in
+      mark = nil
+      before.store(0, ordering: .relaxed)
+      do {
+        try DurableFile.remove(path)
+      } catch {
+        logger.warning("the mark of this start stays", metadata: ["file": "\(path)", "reason": "\(error)"])
+      }
+    }
+  }
+
+  /// Waits until the edge has proved that it lives with what it started from; then for the task's end.
+  /// - Parameter ended: exchanges that ended well since the process started
+  func run(ended: @Sendable () -> UInt64) async {
+    let start = monotonicSeconds()
+    var isProved = false
+    while !Task.isCancelled {
+      if !isProved,
+        monotonicSeconds() - start >= limits.provenSeconds || ended() >= limits.provenExchanges
+      {
+        forgetUnlessOver()
+        isProved = true
+      }
+      let pause = isProved ? 3600 : min(1, limits.provenSeconds)
+      do { try await Task.sleep(for: .seconds(pause)) } catch {}
+    }
+  }
+
+  /// A process that was asked to end proves nothing any more.
+  private func forgetUnlessOver() {
+    if mark.withLock({ $0?.isUnderWay == true }) { forget() }
+  }
+
+  private func read() -> StartMark? {
+    do {
+      guard let bytes = try DurableFile.read(path, limitBytes: StartMark.bytes) else { return nil }
+      if let mark = StartMark(bytes) { return mark }
+      logger.warning("it is not known how earlier starts ended", metadata: ["file": "\(path)"])
+    } catch {
+      logger.warning(
+        "it cannot be read how earlier starts ended", metadata: ["file": "\(path)", "reason": "\(error)"])
+    }
+    return nil
+  }
+
+  /// Without a mark an edge serves as well; only a death would go uncounted.
+  private func write(_ mark: StartMark) {
+    do {
+      try DurableFile.write(mark.encoded, to: path)
+    } catch {
+      logger.warning("this start cannot be marked", metadata: ["file": "\(path)", "reason": "\(error)"])
+    }
+  }
+}
