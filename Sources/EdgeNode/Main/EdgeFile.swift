@@ -13,6 +13,8 @@ struct EdgeFile {
   let controlPlaneAddresses: [String]
   let enrolmentAddresses: [String]
   let authorityFile: String
+  /// How long the control plane, or another edge, may take to answer the first packet.
+  let connectSeconds: Int?
   /// Where edges of the same region may ask for this edge's configuration while the control plane is away.
   let peerListen: String?
   /// Edges of the same region that may be asked.
@@ -40,11 +42,12 @@ struct EdgeFile {
     tls = try TLSFiles(top)
     let control = try SettingsReader(
       try top.subtree("control_plane", hint: "give address, enrolment_address and authority_file"),
-      path: "control_plane", known: ["address", "enrolment_address", "authority_file"])
+      path: "control_plane", known: ["address", "enrolment_address", "authority_file", "connect_seconds"])
     controlPlaneAddresses = try Self.hostsAndPorts(control, "address")
     enrolmentAddresses = try Self.hostsAndPorts(control, "enrolment_address")
     authorityFile = try control.text(
       "authority_file", hint: "give the path of the control plane's CA in PEM form")
+    connectSeconds = try control.optionalNumber("connect_seconds", in: 1...10)
     peerListen = try Self.peerListen(top)
     peers = try Self.peers(top)
     workers = try top.optionalNumber("workers", in: 1...256) ?? cores

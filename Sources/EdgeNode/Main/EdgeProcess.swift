@@ -99,6 +99,7 @@ final class EdgeProcess: Sendable {
     configuration.peerListen = file.peerListen
     configuration.peers = file.peers
     configuration.trial = trial
+    if let seconds = file.connectSeconds { configuration.limits.dialSeconds = Double(seconds) }
     return configuration
   }
 

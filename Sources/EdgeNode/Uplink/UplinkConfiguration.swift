@@ -46,6 +46,9 @@ package struct UplinkLimits: Sendable {
   package var steadySeconds: Double = 10
   /// From the first packet to a stream that takes messages.
   package var connectSeconds: Double = 10
+  /// Of that, until the other side has answered the first packet. The transport by itself waits 10 seconds, and whoever
+  /// gives a connection up waits with it.
+  package var dialSeconds: Double = 5
   /// Silence before an HTTP/2 PING, and how long its answer may take: together the time to notice a dead centre.
   /// The transport raises a silence below 10 seconds to 10.
   package var keepaliveSeconds = 10

@@ -55,6 +55,6 @@ struct ReplicasTests {
   func deadline() {
     let limits = UplinkLimits()
     #expect(limits.keepaliveSeconds + limits.keepaliveTimeoutSeconds <= 15)
-    #expect(limits.connectSeconds <= 15)
+    #expect(limits.connectSeconds <= 15 && limits.dialSeconds <= 5)
   }
 }

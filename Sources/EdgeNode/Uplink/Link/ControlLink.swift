@@ -80,7 +80,10 @@ struct ControlLink: Sendable {
         time: .seconds(limits.keepaliveSeconds), timeout: .seconds(limits.keepaliveTimeoutSeconds),
         allowWithoutCalls: true)
       let silence = limits.keepaliveSeconds + limits.keepaliveTimeoutSeconds
-      config.channelDebuggingCallbacks.onCreateTCPConnection = { SilenceLimit.set(silence, on: $0) }
+      config.channelDebuggingCallbacks.onCreateTCPConnection = { [limits] channel in
+        DialLimit.set(limits.dialSeconds, on: channel)
+        return SilenceLimit.set(silence, on: channel)
+      }
       config.backoff.initial = .milliseconds(limits.reconnectMilliseconds)
       config.backoff.max = .milliseconds(limits.reconnectMaximumMilliseconds)
     }
