@@ -1,5 +1,6 @@
 """What attacks on an edge do to everybody else: the p99 of well-behaved clients beside each attack over their p99
-without it. The edge has production's limits; the attackers are those of the end-to-end tests.
+without it, and what the attack costs the edge. The edge has production's limits; the attackers are those of the
+end-to-end tests.
 
 Requests come at random times, so many a second, over 200 connections from ten addresses. Core 0 belongs to the edge;
 clients, upstream and attackers share core 1, where the attackers get only what the others leave.
@@ -8,10 +9,7 @@ usage: besieged.py [--attacks WORD,...] [--runs N] [--seconds S] [--write] [--li
 """
 
 import argparse
-import contextlib
-import json
 import pathlib
-import subprocess
 import sys
 import time
 
@@ -20,16 +18,18 @@ sys.path.insert(0, str(HERE.parents[1] / "infra"))
 
 import report  # noqa: E402
 from attackers import ATTACKS, IN_TURN  # noqa: E402
-from devfleet.workplace import FleetError, python_of  # noqa: E402
+from devfleet.workplace import FleetError  # noqa: E402
+from rig.besieged import ATTACKERS, RATE, VICTIMS, Siege, Window  # noqa: E402
 from rig.edge import OF_PRODUCTION  # noqa: E402
-from rig.stage import LOAD_CORE, Stage  # noqa: E402
-from rows.row import STRAIT, median  # noqa: E402
+from rig.stage import Stage  # noqa: E402
+from rows.row import median  # noqa: E402
 
-ATTACKERS = 100
-VICTIMS, VICTIM_ADDRESSES, RATE = 200, 10, 1_000
-SETTLING_SECONDS = 1
 MOST = 2.0
-HEAD = ["| attack | p99 without it, ms | p99 beside it, ms | ratio | reached |", "|---|--:|--:|--:|---|"]
+HEAD = [
+    "| attack | p99 without it, ms | p99 beside it, ms | ratio | reached "
+    "| edge's core, % | attacks/s | turned away/s | µs an attack | mostly ended for |",
+    "|---|--:|--:|--:|---|--:|--:|--:|--:|---|",
+]
 
 
 def main() -> int:
@@ -38,13 +38,19 @@ def main() -> int:
     if options.list:
         print("\n".join(title(*attack) for attack in attacks))
         return 0
+    started = time.monotonic()
     with Stage(limits=OF_PRODUCTION) as stage:
-        lines = [measured(stage, group, number, options) for group, number in attacks]
+        siege = Siege(stage, options.runs, options.seconds)
+        burnt = with_spread(told("(beside a burner)", siege.beside_a_burner()))
+        lines = [line for group in grouped(attacks) for line in measured(siege, group)]
     print("\n".join([*HEAD, *lines]))
     if options.write:
+        minutes = (time.monotonic() - started) / 60
         facts = (
-            f"{report.today()}, `besieged.py --runs {options.runs} --seconds {options.seconds:g}`: {ATTACKERS} "
-            f"attackers from one address; {VICTIMS} connections, {RATE:,} requests a second. At most {MOST:g}."
+            f"{report.today()}, `besieged.py --runs {options.runs} --seconds {options.seconds:g}`, "
+            f"{minutes:.0f} minutes. {report.machine()}. {ATTACKERS} attackers from one "
+            f"address; {VICTIMS} connections, {RATE:,} requests a second. At most {MOST:g}. "
+            f"Beside a program that only burns what is left of the clients' core the p99 is {burnt} ms."
         )
         report.replace_section(HERE / "README.md", "hostile", [facts, "", *HEAD, *lines])
     return 0
@@ -55,8 +61,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--attacks", default="", help="those whose name has one of these words; all without it"
     )
-    parser.add_argument("--runs", type=int, default=3, help="interleaved runs without and with each attack")
-    parser.add_argument("--seconds", type=float, default=3.0, help="of one run")
+    parser.add_argument("--runs", type=int, default=3, help="runs beside each attack")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of one run")
     parser.add_argument("--write", action="store_true", help="put the table into README.md beside this file")
     parser.add_argument("--list", action="store_true", help="name the attacks and exit")
     return parser.parse_args()
@@ -72,74 +78,57 @@ def chosen(words: str) -> list[tuple[str, str]]:
     return [attack for attack in attacks if not wanted or any(word in title(*attack) for word in wanted)]
 
 
+def grouped(attacks: list[tuple[str, str]], most: int = 6) -> list[list[tuple[str, str]]]:
+    """So many attacks share one measurement without any, which is not long ago then."""
+    return [attacks[start : start + most] for start in range(0, len(attacks), most)]
+
+
 def title(group: str, number: str) -> str:
     return group if number == "all" else f"{group}: {ATTACKS[group][int(number)].name}"
 
 
-def measured(stage: Stage, group: str, number: str, options) -> str:
-    """A line of the table, also where the edge or its victims did not hold."""
+def measured(siege: Siege, attacks: list[tuple[str, str]]) -> list[str]:
+    """Lines of the table. Peace is measured before and after the attacks, so that a drift of the machine is in both."""
+    before = told("(none)", siege.peace())
+    beside = [(attack, besieged(siege, attack)) for attack in attacks]
+    peace = before + told("(none)", siege.peace())
+    return [line(title(*attack), peace, windows) for attack, windows in beside]
+
+
+def besieged(siege: Siege, attack: tuple[str, str]) -> list[Window] | str:
+    """Windows, or words where the edge or its victims did not hold."""
     try:
-        return measure(stage, group, number, options)
+        return told(title(*attack), siege.beside(attack))
     except FleetError as error:
-        print(f"  {title(group, number):<60} {error}", flush=True)
-        held = stage.edge.is_running
-        if not held:
-            stage.edge.restart()
-        what = "requests were lost" if held else "the edge ended"
-        return f"| {title(group, number)} | | | {what} | **no** |"
+        print(f"  {title(*attack):<60} {error}", flush=True)
+        return "requests were lost" if siege.survives() else "the edge ended"
 
 
-def measure(stage: Stage, group: str, number: str, options) -> str:
-    without, beside = [], []
-    for _ in range(options.runs):
-        without.append(victims_p99(stage, options.seconds))
-        with attacked(stage, group, number) as told:
-            beside.append(victims_p99(stage, options.seconds))
-        time.sleep(SETTLING_SECONDS)
-    ratio = median(beside) / median(without)
-    print(f"  {title(group, number):<60} {ratio:5.2f}   last run's attackers: {told}", flush=True)
+def told(name: str, windows: list[Window]) -> list[Window]:
+    print(f"  {name:<60} {middle(windows, 'p99'):6.2f} ms  {windows[-1]}", flush=True)
+    return windows
+
+
+def line(name: str, peace: list[Window], windows: list[Window] | str) -> str:
+    if isinstance(windows, str):
+        return f"| {name} | {with_spread(peace)} | | {windows} | **no** | | | | | |"
+    ratio = middle(windows, "p99") / middle(peace, "p99")
+    attacks = middle(windows, "accepted")
+    extra = middle(windows, "core") - middle(peace, "core")
+    each = f"{1e6 * extra / attacks:,.0f}" if attacks >= 1 else ""
     return (
-        f"| {title(group, number)} | {with_spread(without)} | {with_spread(beside)} | {ratio:.2f} "
-        f"| {'yes' if ratio <= MOST else '**no**'} |"
+        f"| {name} | {with_spread(peace)} | {with_spread(windows)} | {ratio:.2f} "
+        f"| {'yes' if ratio <= MOST else '**no**'} | {100 * middle(windows, 'core'):.1f} ({100 * extra:+.1f}) "
+        f"| {attacks:.0f} | {middle(windows, 'turned_away'):.0f} | {each} | {windows[-1].reason} |"
     )
 
 
-def victims_p99(stage: Stage, seconds: float) -> float:
-    """Milliseconds. Every request must be answered whole."""
-    result = stage.load.client(
-        "paced",
-        stage.target(STRAIT),
-        connections=VICTIMS,
-        sources=VICTIM_ADDRESSES,
-        rate=RATE,
-        requests=int(RATE * seconds),
-    )
-    stage.require(STRAIT, result["failed"] == 0, result)
-    return result["p99_us"] / 1000
+def middle(windows: list[Window], name: str) -> float:
+    return median([getattr(window, name) for window in windows])
 
 
-@contextlib.contextmanager
-def attacked(stage: Stage, group: str, number: str):
-    """Attackers at work. What they last met is told when they have gone."""
-    host, _, port = stage.target(STRAIT).url.split("/")[2].partition(":")
-    command = [
-        *("taskset", "-c", LOAD_CORE, python_of("clients"), HERE / "attackers.py"),
-        *(host, port, stage.edge.fleet.ca_file, stage.edge.key, group, number, ATTACKERS),
-    ]
-    told = {}
-    process = subprocess.Popen(
-        [str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    try:
-        time.sleep(SETTLING_SECONDS)
-        yield told
-    finally:
-        process.kill()
-        output, _ = process.communicate()
-        told |= json.loads((output.splitlines() or ["{}"])[-1])
-
-
-def with_spread(values: list[float]) -> str:
+def with_spread(windows: list[Window]) -> str:
+    values = [window.p99 for window in windows]
     return f"{median(values):.2f} ({min(values):.2f}–{max(values):.2f})"
 
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from devfleet.processes import wait_until
 from edge_beside import H2Client, connect, descriptors, edge_beside, is_refused, metric, refusals
+from hostile import frames
 from scripted import scripts
 from world import chat_request
 
@@ -31,6 +32,58 @@ def test_an_address_may_come_so_often(world, tmp_path):
         assert refusals(edge, "address_rate") == 1
         assert not is_refused(world, edge, source="127.0.0.2")
         wait_until(lambda: not is_refused(world, edge), "it may come again, more slowly", every=1)
+
+
+def test_an_address_whose_clients_offend_is_held_off(world, tmp_path):
+    limits = {"offences_per_address": 4, "flood_window_seconds": 3600}
+    with edge_beside(world, tmp_path, limits) as edge:
+        headers = {"authorization": f"Bearer {world.key}"}
+        with httpx.Client(base_url=edge.base_url, verify=world.trust, headers=headers) as neighbour:
+            assert neighbour.get("/models").status_code == 200
+            for _ in range(4):
+                offend(world, edge)
+            assert is_refused(world, edge)
+            assert refusals(edge, "protocol_error") == 4
+            assert refusals(edge, "address_offences") == 1
+            assert not is_refused(world, edge, source="127.0.0.2"), "another address has done nothing"
+            assert neighbour.get("/models").status_code == 200, "who is connected is served"
+
+
+def test_an_address_that_offends_no_more_may_come_again(world, tmp_path):
+    with edge_beside(world, tmp_path, {"offences_per_address": 2, "flood_window_seconds": 4}) as edge:
+        wait_until(lambda: offend(world, edge), "an address of offenders is held off", every=0)
+        assert refusals(edge, "address_offences") == 1
+        wait_until(lambda: not is_refused(world, edge), "an offence is forgiven", every=0.5)
+        wait_until(lambda: not any(is_refused(world, edge) for _ in range(5)), "all are forgiven", every=0.5)
+
+
+def offend(world, edge) -> bool:
+    """Returns whether the connection was refused instead of being ended for the offence."""
+    try:
+        with connect(world, edge, protocol="h2") as offender:
+            offender.sendall(frames.PREFACE + frames.settings() + frames.frame(frames.PING, payload=bytes(7)))
+            while offender.recv(4096):
+                pass
+        return False
+    except OSError:
+        return True
+
+
+def test_all_who_are_turned_away_are_told(world, tmp_path):
+    """More than an edge keeps waiting for that."""
+    with edge_beside(world, tmp_path, {"connections_per_address": 1}) as edge:
+        host, port = edge.address.split(":")
+        held = connect(world, edge)
+        before = descriptors(edge.child.pid)
+        refused = [socket.create_connection((host, int(port)), timeout=30) for _ in range(700)]
+        for one in refused:
+            try:
+                assert one.recv(1) == b""
+            except ConnectionResetError:
+                pass
+        assert refusals(edge, "address_connections") == 700
+        wait_until(lambda: descriptors(edge.child.pid) <= before, "nothing of them is left")
+        close_all([*refused, held])
 
 
 def test_an_edge_holds_so_many_connections(world, tmp_path):

@@ -12,7 +12,11 @@ from .processes import Child, wait_until
 from .workplace import program, write_private, yaml
 
 # Every client of a development fleet has the same address.
-ONE_ADDRESS = {"connections_per_address": 100_000, "new_connections_per_address_per_second": 100_000}
+ONE_ADDRESS = {
+    "connections_per_address": 100_000,
+    "new_connections_per_address_per_second": 100_000,
+    "offences_per_address": 100_000,
+}
 
 
 class Edge:

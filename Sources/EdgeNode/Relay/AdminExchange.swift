@@ -125,6 +125,7 @@ final class AdminPort: RequestReceiver, ConnectionOwner {
   }
 
   func connectionCut(_ reason: ConnectionCut) {}
+  func connectionCut(_ connection: Connection, reason: ConnectionCut) {}
 
   func forget(_ exchange: AdminExchange) {
     loop.keepUntilTurnEnds(exchange)

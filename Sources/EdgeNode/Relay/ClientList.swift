@@ -25,6 +25,10 @@ struct ClientList {
     clients.append(client)
   }
 
+  func address(of connection: Connection) -> ClientAddress? {
+    clients.indices.contains(connection.slot) ? clients[connection.slot].address : nil
+  }
+
   /// - Returns: what was known of the connection's client
   mutating func remove(_ connection: Connection) -> Client? {
     let index = connection.slot

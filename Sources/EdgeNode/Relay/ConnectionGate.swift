@@ -4,23 +4,44 @@
 import Synchronization
 
 /// What is known of the addresses that have connections, or had some in the last second.
+package struct AddressLimits: Sendable {
+  package let open: Int
+  package let newPerSecond: Int
+  /// Connections that may be ended for an offence within `offenceWindowMicroseconds`.
+  package let offences: Int
+  package let offenceWindowMicroseconds: Int64
+
+  package init(open: Int, newPerSecond: Int, offences: Int, offenceWindowMicroseconds: Int64) {
+    self.open = open
+    self.newPerSecond = newPerSecond
+    self.offences = offences
+    self.offenceWindowMicroseconds = offenceWindowMicroseconds
+  }
+}
+
 package struct AddressLedger {
   private struct Entry {
     var open = 0
     /// When the next one may come at a steady pace; a second's worth may come ahead of it.
     var nextAt: Int64 = 0
+    /// When all offences will be forgiven, one after the other.
+    var forgivenAt: Int64 = 0
   }
 
   private let openLimit: Int
   private let interval: Int64
   private let burst: Int64
+  private let offenceWindow: Int64
+  private let offenceInterval: Int64
   private var entries = [ClientAddress: Entry]()
   private var pruneAt = 64
 
-  package init(openLimit: Int, newPerSecond: Int) {
-    self.openLimit = openLimit
-    interval = 1_000_000 / Int64(newPerSecond)
-    burst = interval * Int64(newPerSecond - 1)
+  package init(_ limits: AddressLimits) {
+    openLimit = limits.open
+    interval = 1_000_000 / Int64(limits.newPerSecond)
+    burst = interval * Int64(limits.newPerSecond - 1)
+    offenceInterval = max(1, limits.offenceWindowMicroseconds / Int64(limits.offences))
+    offenceWindow = offenceInterval * Int64(limits.offences)
   }
 
   package var addresses: Int { entries.count }
@@ -32,10 +53,24 @@ package struct AddressLedger {
     var entry = entries[address] ?? Entry()
     if entry.open >= openLimit { return .addressConnections }
     if entry.nextAt > now + burst { return .addressRate }
+    // Where half of what is tolerated has been done, each further connection counts as an offence ahead: otherwise many
+    // that come in together would do harm before the first of them is found out.
+    if entry.forgivenAt > now + offenceWindow / 2 {
+      guard entry.forgivenAt + offenceInterval <= now + offenceWindow else { return .addressOffences }
+      entry.forgivenAt += offenceInterval
+    }
     entry.nextAt = max(entry.nextAt, now) + interval
     entry.open += 1
     entries[address] = entry
     return nil
+  }
+
+  /// A connection of the address is ended for an offence. Many clients can share an address, so that none is shut out
+  /// for longer than it takes to forgive one; from then on it may come as fast as offences are forgiven.
+  package mutating func offend(_ address: ClientAddress, now: Int64) {
+    guard var entry = entries[address] else { return }
+    entry.forgivenAt = min(max(entry.forgivenAt, now) + offenceInterval, now + offenceWindow)
+    entries[address] = entry
   }
 
   package mutating func leave(_ address: ClientAddress) {
@@ -45,7 +80,7 @@ package struct AddressLedger {
   /// Forgets those of whom nothing needs to be known. What is left doubles before the next time, so that each costs a
   /// fixed share.
   private mutating func prune(_ now: Int64) {
-    entries = entries.filter { $0.value.open > 0 || $0.value.nextAt > now }
+    entries = entries.filter { $0.value.open > 0 || max($0.value.nextAt, $0.value.forgivenAt) > now }
     pruneAt = max(64, 2 * entries.count)
   }
 }
@@ -71,11 +106,9 @@ package final class ConnectionGate: Sendable {
   private let shards: [Shard]
 
   /// - Parameter limit: connections that may be open, of the whole process
-  package init(limit: Int, perAddress: Int, newPerAddressPerSecond: Int) {
+  package init(limit: Int, perAddress: AddressLimits) {
     self.limit = limit
-    shards = (0..<Self.shardCount).map { _ in
-      Shard(AddressLedger(openLimit: perAddress, newPerSecond: newPerAddressPerSecond))
-    }
+    shards = (0..<Self.shardCount).map { _ in Shard(AddressLedger(perAddress)) }
   }
 
   /// The process has no descriptor left.
@@ -93,6 +126,10 @@ package final class ConnectionGate: Sendable {
     let refusal = shard(address).ledger.withLock { $0.admit(address, now: now) }
     if refusal != nil { open.wrappingSubtract(1, ordering: .relaxed) }
     return refusal
+  }
+
+  package func offend(_ address: ClientAddress, now: Int64) {
+    shard(address).ledger.withLock { $0.offend(address, now: now) }
   }
 
   package func leave(_ address: ClientAddress) {

@@ -38,8 +38,7 @@ package final class Edge: Sendable {
     let limits = settings.limits
     gate = ConnectionGate(
       limit: limits.connections ?? Self.connectionLimit(descriptors: strait_raise_descriptor_limit()),
-      perAddress: limits.connectionsPerAddress,
-      newPerAddressPerSecond: limits.newConnectionsPerAddressPerSecond)
+      perAddress: limits.ofAddress)
     overload = Overload(
       MemoryPressure(
         limitBytes: limits.memoryBytes ?? MemoryLimit.ofProcess, drainPercent: limits.memoryDrainPercent,

@@ -22,6 +22,8 @@ package struct RelayLimits: Sendable {
   /// An address is an IPv4 address or an IPv6 /64.
   package var connectionsPerAddress = 128
   package var newConnectionsPerAddressPerSecond = 50
+  /// Connections of an address that may be ended for an offence within `http2.floodWindowSeconds`.
+  package var offencesPerAddress = 60
   /// Give or take a fifth, so that clients that came together do not leave together.
   package var connectionAgeMicroseconds: Int64 = 3_600_000_000
 
@@ -39,6 +41,13 @@ package struct RelayLimits: Sendable {
   package var upstream = UpstreamLimits()
 
   package init() {}
+
+  var ofAddress: AddressLimits {
+    AddressLimits(
+      open: connectionsPerAddress, newPerSecond: newConnectionsPerAddressPerSecond,
+      offences: offencesPerAddress,
+      offenceWindowMicroseconds: Int64(http2.floodWindowSeconds) * 1_000_000)
+  }
 }
 
 package struct EdgeSettings: Sendable {

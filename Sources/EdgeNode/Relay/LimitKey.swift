@@ -36,6 +36,7 @@ package struct LimitKey {
       LimitKey("connections", anyCount) { $1.connections = $0 },
       number("connections_per_address", anyCount, \.connectionsPerAddress),
       number("new_connections_per_address_per_second", anyCount, \.newConnectionsPerAddressPerSecond),
+      number("offences_per_address", anyCount, \.offencesPerAddress),
       seconds("connection_age_seconds", \.connectionAgeMicroseconds),
       seconds("idle_connection_seconds", \.idleMicroseconds),
       seconds("handshake_seconds", \.handshakeMicroseconds),

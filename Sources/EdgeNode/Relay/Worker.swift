@@ -50,6 +50,7 @@ final class Worker: RequestReceiver, ConnectionOwner {
   private var poolsByIndex = ContiguousArray<UpstreamPool>()
   private var retiredPools = [UpstreamPool]()
   var clients = ClientList()
+  private var turnedAwayClients = TurnedAway()
   var exchanges = ContiguousArray<Exchange>()
   private var drainsAt: Int64?
   private var stopsAt: Int64 = .max
@@ -83,12 +84,13 @@ final class Worker: RequestReceiver, ConnectionOwner {
     loop.onTurn = { [unowned self] in
       handle.timings.turn.observe($0)
       if heldAnswers.isOver { resetUnread() }
+      if !turnedAwayClients.isEmpty { turnedAwayClients.reset(now: loop.now) }
     }
     loop.onSweep = { [unowned self] in sweep() }
     waitsForPolicy = shared.sockets.wereTakenOver && policy.version == 0
     for socket in shared.sockets.share(index, of: settings.workers) {
       let listener = try Listener(
-        descriptor: socket, loop: loop, exhausted: { [unowned self] in gate.noteExhausted(now: loop.now) },
+        descriptor: socket, loop: loop, exhausted: { [unowned self] in descriptorsExhausted() },
         turnedAway: { [unowned self] in turnedAway(.tooManyConnections) },
         closeSocket: { [sockets = shared.sockets] in sockets.close($0) },
         accepted: { [unowned self] in accept($0, from: $1) })
@@ -187,8 +189,8 @@ final class Worker: RequestReceiver, ConnectionOwner {
 
   private func accept(_ descriptor: Int32, from address: ClientAddress) {
     if let reason = gate.admit(address, now: loop.now) {
-      strait_reset(descriptor)
       turnedAway(reason)
+      if !turnedAwayClients.keep(descriptor, reason, now: loop.now) { strait_reset(descriptor) }
       return
     }
     guard let session = TLSSession(server: tls, loop: loop.buffers) else {
@@ -211,6 +213,11 @@ final class Worker: RequestReceiver, ConnectionOwner {
       gate.leave(address)
       turnedAway(.memory)
     }
+  }
+
+  private func descriptorsExhausted() {
+    gate.noteExhausted(now: loop.now)
+    turnedAwayClients.resetAll()
   }
 
   private func turnedAway(_ reason: ConnectionCut) {
@@ -284,6 +291,12 @@ final class Worker: RequestReceiver, ConnectionOwner {
     counters.add(cut: reason)
   }
 
+  func connectionCut(_ connection: Connection, reason: ConnectionCut) {
+    counters.add(cut: reason)
+    guard reason.isOffence, let address = clients.address(of: connection) else { return }
+    gate.offend(address, now: loop.now)
+  }
+
   // MARK: Exchanges
 
   func makeStream(on client: any ClientSide) -> RelayedStream? {
@@ -315,6 +328,7 @@ final class Worker: RequestReceiver, ConnectionOwner {
       exchanges[index].sweep(now: now)
     }
     sweepClients(now)
+    turnedAwayClients.reset(now: now)
     relieve(now)
     for listener in listeners { listener.sweep() }
     for (_, known) in pools { known.pool.sweep(now: now) }
@@ -367,6 +381,7 @@ final class Worker: RequestReceiver, ConnectionOwner {
   private func finish() {
     for exchange in exchanges where exchange.outcome == nil { exchange.outcome = .edgeStopped }
     for client in Array(clients.clients) { client.connection.close() }
+    turnedAwayClients.resetAll()
     admin?.close()
     loop.stop()
   }

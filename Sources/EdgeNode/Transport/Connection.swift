@@ -37,7 +37,7 @@ protocol ConnectionOwner: AnyObject {
   /// The transport is ready; what is to be spoken on it?
   func connectionOpened(_ connection: Connection, negotiated: TLSSession.NegotiatedProtocol) -> Session?
   /// The connection is to end for what the peer did or did not do; its last words may still be on the way.
-  func connectionCut(_ reason: ConnectionCut)
+  func connectionCut(_ connection: Connection, reason: ConnectionCut)
   /// Called once, after the session has been told.
   func connectionClosed(_ connection: Connection, reason: ConnectionEnd)
 }
@@ -160,7 +160,7 @@ final class Connection: EventSource {
     guard phase == .open else { return }
     phase = .closing
     closingSince = loop.now
-    if case .cut(let cut) = reason { owner.connectionCut(cut) }
+    if case .cut(let cut) = reason { owner.connectionCut(self, reason: cut) }
     pauseReading()
     loop.needsFlush(self)
   }
@@ -174,7 +174,7 @@ final class Connection: EventSource {
     loop.close(descriptor: descriptor)
     unsent.release()
     loop.keepUntilTurnEnds(self)
-    if case .cut(let cut) = reason { owner.connectionCut(cut) }
+    if case .cut(let cut) = reason { owner.connectionCut(self, reason: cut) }
     session?.connectionClosed()
     owner.connectionClosed(self, reason: reason)
     // The session holds the connection; the turn's callers may still be in it.
@@ -205,6 +205,19 @@ final class Connection: EventSource {
       finishConnecting()
       return
     }
+    if phase == .handshaking {
+      loop.serveAfterOthers(self, events: events)
+      return
+    }
+    answer(events)
+  }
+
+  override func readyAfterOthers(_ events: UInt32) {
+    if phase != .closed { answer(events) }
+  }
+
+  @inline(__always)
+  private func answer(_ events: UInt32) {
     if events & (EPOLLIN.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 { receive() }
     if phase != .closed, events & EPOLLOUT.rawValue != 0 { flush() }
   }

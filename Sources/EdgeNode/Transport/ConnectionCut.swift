@@ -2,14 +2,27 @@
 
 package enum ConnectionCut: UInt8, CaseIterable, Sendable {
   // Refused at the door.
-  case tooManyConnections, addressConnections, addressRate
+  case tooManyConnections, addressConnections, addressRate, addressOffences
   // Before the first request.
   case handshakeTimeout, handshakeFailed
   // For what the client did, or did not do.
-  case headTimeout, rapidReset, glitches, pingFlood, settingsFlood, windowUpdateFlood, priorityFlood
+  case headTimeout, headerBomb, rapidReset, glitches, pingFlood, settingsFlood, windowUpdateFlood,
+    priorityFlood
   case emptyDataFlood, overhead, queuedFrames, slowReader, refusedBody, protocolError
   // For no fault of its own.
   case connectionAge, idle, memory
+
+  /// Whether it counts against the client's address: nothing that a slow network, a full machine or a stranger to the
+  /// protocol could be to blame for.
+  package var isOffence: Bool {
+    switch self {
+    case .headerBomb, .rapidReset, .glitches, .pingFlood, .settingsFlood, .windowUpdateFlood, .priorityFlood,
+      .emptyDataFlood,
+      .overhead, .queuedFrames, .protocolError:
+      true
+    default: false
+    }
+  }
 
   /// The label in `/metrics`.
   package var word: String {
@@ -17,9 +30,11 @@ package enum ConnectionCut: UInt8, CaseIterable, Sendable {
     case .tooManyConnections: "too_many_connections"
     case .addressConnections: "address_connections"
     case .addressRate: "address_rate"
+    case .addressOffences: "address_offences"
     case .handshakeTimeout: "handshake_timeout"
     case .handshakeFailed: "handshake_failed"
     case .headTimeout: "head_timeout"
+    case .headerBomb: "header_bomb"
     case .rapidReset: "rapid_reset"
     case .glitches: "glitches"
     case .pingFlood: "ping_flood"

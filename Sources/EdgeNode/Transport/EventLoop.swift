@@ -1,5 +1,6 @@
 // One thread's epoll loop. A turn takes all ready events first and then flushes the connections that have something to
-// say, so that many small answers leave in few records and few system calls.
+// say, so that many small answers leave in few records and few system calls. Newcomers come last, and have so much of a
+// turn and no more: a handshake costs as much as twenty requests, and whoever floods the door must not be waited for.
 
 import CLinux
 import Glibc
@@ -12,6 +13,11 @@ class EventSource {
   /// - Parameter events: `EPOLLIN`, `EPOLLOUT`, … as epoll gave them
   func ready(_ events: UInt32) {
     preconditionFailure("an event source answers its events")
+  }
+
+  /// The same for a source that has asked to be served after the others, in the turn in which it asked.
+  func readyAfterOthers(_ events: UInt32) {
+    preconditionFailure("an event source that asks to be served later answers its events then")
   }
 }
 
@@ -30,6 +36,8 @@ package struct SystemCallError: Error, CustomStringConvertible {
 final class EventLoop {
   /// Events taken in one turn at the most.
   private static let eventsPerTurn = 256
+  /// What serving newcomers may take of one turn. One of them is served whatever it takes.
+  private static let newcomersMicroseconds: Int64 = 500
   /// How often limits on time are looked at.
   private static let sweepIntervalMicroseconds: Int64 = 250_000
 
@@ -68,6 +76,7 @@ final class EventLoop {
   /// Closed when the turn ends: a new connection of the same turn would get the number, and events that name the old one
   /// may be still to come.
   private var endedDescriptors = ContiguousArray<Int32>()
+  private var newcomers = ContiguousArray<(source: EventSource, events: UInt32)>()
   private var nextSweep: Int64 = 0
   private var stopped = false
 
@@ -115,6 +124,11 @@ final class EventLoop {
     if connection.isDirty { return }
     connection.isDirty = true
     dirty.append(connection)
+  }
+
+  /// Has the source served after the others, or told of its events again in the next turn.
+  func serveAfterOthers(_ source: EventSource, events: UInt32) {
+    newcomers.append((source, events))
   }
 
   /// Keeps an object alive until the turn has ended.
@@ -166,9 +180,21 @@ final class EventLoop {
       onSweep()
     }
     flushDirty()
+    if !newcomers.isEmpty { serveNewcomers() }
     closeEndedDescriptors()
     if !ended.isEmpty { ended.removeAll(keepingCapacity: true) }
     if count > 0 { onTurn(monotonicMicroseconds() - now) }
+  }
+
+  /// In the order in which epoll told of them. It tells again, and in that order, of those that were not served.
+  private func serveNewcomers() {
+    let began = monotonicMicroseconds()
+    for newcomer in newcomers {
+      newcomer.source.readyAfterOthers(newcomer.events)
+      if monotonicMicroseconds() - began >= Self.newcomersMicroseconds { break }
+    }
+    newcomers.removeAll(keepingCapacity: true)
+    flushDirty()
   }
 
   /// A flush can make other connections dirty (room for an upstream's bytes, a window to open): go on until none is,

@@ -277,7 +277,7 @@ final class UpstreamPool: ConnectionOwner {
     if waiting.isEmpty { idle.append(session) } else { session.start(waiting.removeFirst()) }
   }
 
-  func connectionCut(_ reason: ConnectionCut) {}
+  func connectionCut(_ connection: Connection, reason: ConnectionCut) {}
 
   func connectionClosed(_ connection: Connection, reason: ConnectionEnd) {
     let last = connections.removeLast()

@@ -6,8 +6,17 @@ import pathlib
 
 def cpu_nanoseconds(pid: int) -> int:
     """The scheduler's own account, to the nanosecond."""
+    return _scheduled(pid, 0)
+
+
+def waiting_nanoseconds(pid: int) -> int:
+    """How long its threads wanted to run while others did."""
+    return _scheduled(pid, 1)
+
+
+def _scheduled(pid: int, column: int) -> int:
     return sum(
-        int((thread / "schedstat").read_text().split()[0])
+        int((thread / "schedstat").read_text().split()[column])
         for process in family(pid)
         for thread in pathlib.Path(f"/proc/{process}/task").iterdir()
     )

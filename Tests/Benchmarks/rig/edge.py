@@ -16,7 +16,11 @@ OF_LOADS = {
     "new_connections_per_address_per_second": 100_000,
 }
 """Limits for loads that come from one address."""
-OF_PRODUCTION = {"connections_per_address": 128, "new_connections_per_address_per_second": 50}
+OF_PRODUCTION = {
+    "connections_per_address": 128,
+    "new_connections_per_address_per_second": 50,
+    "offences_per_address": 60,
+}
 """The defaults of those limits that a development fleet's edges are without."""
 
 MODELS = {
@@ -97,8 +101,12 @@ class MeasuredEdge:
 
     def records(self) -> int:
         """Usage records in the spool. A restarted edge counts those that it found there."""
+        return int(self.metrics()["strait_edge_spooled_records"])
+
+    def metrics(self) -> dict[str, float]:
+        """By name with labels."""
         with urllib.request.urlopen(f"{self._edge.admin_url}/metrics", timeout=10) as answer:
-            values = dict(
-                line.rsplit(" ", 1) for line in answer.read().decode().splitlines() if line[:1] != "#"
-            )
-        return int(float(values["strait_edge_spooled_records"]))
+            lines = answer.read().decode().splitlines()
+        return {
+            name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[:1] != "#")
+        }

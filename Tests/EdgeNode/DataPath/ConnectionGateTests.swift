@@ -21,6 +21,15 @@ func address(_ text: String) -> ClientAddress {
 @Suite struct ConnectionGateTests {
   private let second: Int64 = 1_000_000
 
+  private func limits(open: Int, newPerSecond: Int, offences: Int = 10) -> AddressLimits {
+    AddressLimits(
+      open: open, newPerSecond: newPerSecond, offences: offences, offenceWindowMicroseconds: 10 * second)
+  }
+
+  private func ledger(open: Int, newPerSecond: Int, offences: Int = 10) -> AddressLedger {
+    AddressLedger(limits(open: open, newPerSecond: newPerSecond, offences: offences))
+  }
+
   @Test func anIPv6ClientIsItsNetwork() {
     #expect(address("2001:db8:1:2::1") == address("2001:db8:1:2:ffff:ffff:ffff:ffff"))
     #expect(address("2001:db8:1:2::1") != address("2001:db8:1:3::1"))
@@ -31,7 +40,7 @@ func address(_ text: String) -> ClientAddress {
 
   @Test func aSecondsWorthMayComeAtOnceAndThenOneAtATime() {
     // 50 a second are one each 20 ms.
-    var ledger = AddressLedger(openLimit: 1000, newPerSecond: 50)
+    var ledger = ledger(open: 1000, newPerSecond: 50)
     let client = address("192.0.2.1")
     for _ in 0..<50 { #expect(ledger.admit(client, now: second) == nil) }
     #expect(ledger.admit(client, now: second) == .addressRate)
@@ -45,7 +54,7 @@ func address(_ text: String) -> ClientAddress {
   }
 
   @Test func whoIsTooManyWaitsUntilOneLeaves() {
-    var ledger = AddressLedger(openLimit: 2, newPerSecond: 1000)
+    var ledger = ledger(open: 2, newPerSecond: 1000)
     let client = address("2001:db8::1")
     #expect(ledger.admit(client, now: 0) == nil)
     #expect(ledger.admit(client, now: 0) == nil)
@@ -54,8 +63,58 @@ func address(_ text: String) -> ClientAddress {
     #expect(ledger.admit(client, now: 0) == nil)
   }
 
+  @Test func anAddressOfOffendersMayComeAsFastAsTheyAreForgiven() {
+    // Ten in ten seconds: one a second is forgiven.
+    var ledger = ledger(open: 1000, newPerSecond: 1000)
+    let client = address("192.0.2.1")
+    var admitted = 0
+    while ledger.admit(client, now: second) == nil, admitted < 100 {
+      admitted += 1
+      ledger.offend(client, now: second)
+    }
+    // Six as fast as they like, which is one more than half; then each counts as soon as it comes, and again when it
+    // offends: two more.
+    #expect(admitted == 8)
+    #expect(ledger.admit(client, now: second) == .addressOffences)
+    #expect(ledger.admit(address("192.0.2.2"), now: second) == nil)
+    // Whatever it has done, one is let in after a second, and another after the next.
+    #expect(ledger.admit(client, now: 2 * second - 1) == .addressOffences)
+    #expect(ledger.admit(client, now: 2 * second) == nil)
+    #expect(ledger.admit(client, now: 2 * second) == .addressOffences)
+    ledger.offend(client, now: 2 * second)
+    #expect(ledger.admit(client, now: 3 * second) == nil)
+    // When half is forgiven it comes as it likes.
+    for _ in 0..<100 { #expect(ledger.admit(client, now: 8 * second) == nil) }
+  }
+
+  @Test func manyThatComeInTogetherAreHeldOffBeforeTheyOffend() {
+    var ledger = ledger(open: 1000, newPerSecond: 1000)
+    let client = address("192.0.2.1")
+    for _ in 0..<6 {
+      #expect(ledger.admit(client, now: 0) == nil)
+      ledger.offend(client, now: 0)
+    }
+    // There is room for four more offences, and for so many connections, none of which has offended yet.
+    for _ in 0..<4 { #expect(ledger.admit(client, now: 0) == nil) }
+    #expect(ledger.admit(client, now: 0) == .addressOffences)
+  }
+
+  @Test func anAddressThatOffendedIsRememberedUntilItIsForgiven() {
+    var ledger = ledger(open: 1000, newPerSecond: 1000, offences: 1)
+    let client = address("192.0.2.1")
+    #expect(ledger.admit(client, now: 0) == nil)
+    ledger.offend(client, now: 0)
+    ledger.leave(client)
+    // So many others make it forget those of whom nothing needs to be known.
+    for number in 0..<1000 {
+      #expect(ledger.admit(address("10.0.\(number >> 8).\(number & 255)"), now: 1) == nil)
+    }
+    #expect(ledger.admit(client, now: 1) == .addressOffences)
+    #expect(ledger.admit(client, now: 10 * second) == nil)
+  }
+
   @Test func addressesThatLeftAreForgotten() {
-    var ledger = AddressLedger(openLimit: 2, newPerSecond: 10)
+    var ledger = ledger(open: 2, newPerSecond: 10)
     for number in 0..<100_000 {
       let client = address("10.\(number >> 16).\(number >> 8 & 255).\(number & 255)")
       // One each 10 µs: 10,000 of them are younger than the 100 ms for which one must be remembered.
@@ -66,14 +125,14 @@ func address(_ text: String) -> ClientAddress {
   }
 
   @Test func nobodyIsLetInForAMomentAfterTheLastDescriptor() {
-    let gate = ConnectionGate(limit: 3, perAddress: 2, newPerAddressPerSecond: 100)
+    let gate = ConnectionGate(limit: 3, perAddress: limits(open: 2, newPerSecond: 100))
     gate.noteExhausted(now: second)
     #expect(gate.admit(address("192.0.2.1"), now: second + 249_999) == .tooManyConnections)
     #expect(gate.admit(address("192.0.2.1"), now: second + 250_000) == nil)
   }
 
   @Test func theGateCountsAllAddressesTogether() {
-    let gate = ConnectionGate(limit: 3, perAddress: 2, newPerAddressPerSecond: 100)
+    let gate = ConnectionGate(limit: 3, perAddress: limits(open: 2, newPerSecond: 100))
     let (first, other) = (address("192.0.2.1"), address("192.0.2.2"))
     #expect(gate.admit(first, now: 0) == nil)
     #expect(gate.admit(first, now: 0) == nil)

@@ -73,7 +73,10 @@ enum HTTP2Callbacks {
             UnsafeRawBufferPointer(start: value, count: valueCount))
         }
       }
-      return accepted ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue
+      if accepted { return 0 }
+      // Of a stream that is reset nghttp2 decodes the rest of the block; of a connection that is cut, nothing.
+      let isCut = session._withUnsafeGuaranteedRef { $0.isCut }
+      return isCut ? NGHTTP2_ERR_CALLBACK_FAILURE.rawValue : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue
     }
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks) { raw, frame, owner in
       guard let frame, let session = HTTP2Callbacks.session(owner) else { return 0 }

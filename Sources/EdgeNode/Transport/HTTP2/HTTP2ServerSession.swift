@@ -83,12 +83,13 @@ final class HTTP2ServerSession: HTTP2Session, ClientSide {
       stream.request.listSize + name.count + value.count + 32 <= limits.headerListBytes
     else {
       stream.requestHeadTooLarge = true
-      // What is beyond is refused with an answer; what is far beyond is not even decoded: one byte can name a field of
-      // four thousand.
+      // What is beyond is refused with an answer; what is far beyond ends the connection, because its block would have
+      // to be decoded to the end otherwise: one byte can name a field of four thousand, and a hundred thousand bytes
+      // come at once.
       stream.requestHeadExcess += name.count + value.count + 32
       guard stream.requestHeadExcess > 3 * limits.headerListBytes else { return true }
-      countSlip()
       stream.requestHeadCutOff()
+      cut(.headerBomb)
       return false
     }
     stream.request.append(name, value)

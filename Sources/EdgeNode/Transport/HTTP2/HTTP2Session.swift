@@ -295,8 +295,10 @@ class HTTP2Session: Session {
     budgets.streamOpened()
   }
 
+  final var isCut: Bool { cutReason != nil }
+
   /// Tells the peer why its connection ends, and takes no more of it.
-  private final func cut(_ reason: ConnectionCut) {
+  final func cut(_ reason: ConnectionCut) {
     guard cutReason == nil else { return }
     cutReason = reason
     nghttp2_session_terminate_session(pointer, NGHTTP2_ENHANCE_YOUR_CALM.rawValue)
