@@ -2,7 +2,9 @@
 tests. All come from one address, as from one machine, and each begins again when it was cut. What has become of them is told
 on standard output, a line of JSON now and then.
 
-usage: attackers.py HOST PORT CA_FILE KEY GROUP NUMBER ATTACKERS      NUMBER: of the attack in the group, or `all`
+usage: attackers.py HOST PORT CA_FILE KEY GROUP NUMBER ATTACKERS SOURCE
+
+NUMBER: of the attack in the group, or `all`. SOURCE: the address that they come from
 """
 
 import dataclasses
@@ -22,7 +24,6 @@ from hostile import blocks, floods, handshakes, hoards, malformed, readers  # no
 from hostile.connection import Target  # noqa: E402
 from hostile.siege import Outcome  # noqa: E402
 
-SOURCE = "127.0.3.1"
 PAUSE_SECONDS = 0.02
 """Between two attacks of one attacker: an address may open so many connections a second and no more."""
 TELLING_SECONDS = 0.2
@@ -68,8 +69,8 @@ IN_TURN = {"no handshakes", "malformed"}
 
 
 class Attack:
-    def __init__(self, target: Target, kinds: list):
-        self._target, self._kinds = target, kinds
+    def __init__(self, target: Target, kinds: list, source: str):
+        self._target, self._kinds, self._source = target, kinds, source
         self._counting = threading.Lock()
         self.begun = self.cut = self.refused = 0
 
@@ -80,7 +81,7 @@ class Attack:
             with self._counting:
                 self.begun += 1
             try:
-                cut, refused = kind(self._target, SOURCE).cut, False
+                cut, refused = kind(self._target, self._source).cut, False
             except Exception:  # noqa: BLE001  what an attacker meets is its own affair
                 cut, refused = False, True
             with self._counting:
@@ -90,11 +91,11 @@ class Attack:
 
 
 def main() -> None:
-    host, port, authority, key, group, number, attackers = sys.argv[1:]
+    host, port, authority, key, group, number, attackers, source = sys.argv[1:]
     trust = ssl.create_default_context(cafile=authority)
     trust.set_alpn_protocols(["h2"])
     kinds = ATTACKS[group] if number == "all" else [ATTACKS[group][int(number)]]
-    attack = Attack(Target(host, int(port), trust, key), kinds)
+    attack = Attack(Target(host, int(port), trust, key), kinds, source)
     # Only where nothing else wants to run: the victims and their upstream share the core.
     os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     for index in range(int(attackers)):

@@ -11,12 +11,22 @@ PROGRAM = pathlib.Path(__file__).resolve().parents[1] / "attackers.py"
 
 
 class Attackers:
-    """They attack within `with`. `address` is the edge's, `attack` what attackers.py calls the attack."""
+    """They attack within `with`. `address` is the edge's, `attack` what attackers.py calls the attack, `source` the
+    address that they come from."""
 
-    def __init__(self, core: int, address: str, ca_file: pathlib.Path, key: str, attack: tuple[str, str], count: int):
+    def __init__(
+        self,
+        core: int,
+        address: str,
+        ca_file: pathlib.Path,
+        key: str,
+        attack: tuple[str, str],
+        count: int,
+        source: str,
+    ):
         host, _, port = address.partition(":")
-        command = ["taskset", "-c", core, python_of("clients"), PROGRAM, host, port, ca_file, key, *attack, count]
-        self._command = [str(part) for part in command]
+        command = ["taskset", "-c", core, python_of("clients"), PROGRAM]
+        self._command = [str(part) for part in (*command, host, port, ca_file, key, *attack, count, source)]
 
     def __enter__(self) -> "Attackers":
         self._process = subprocess.Popen(

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import itertools
 import subprocess
 import sys
 import time
@@ -57,6 +58,8 @@ class Siege:
     def __init__(self, stage: Stage, runs: int, seconds: float):
         self._stage, self._runs, self._seconds = stage, runs, seconds
         self._target = stage.target(STRAIT)
+        # An edge remembers addresses: each attack comes from one that has done nothing yet.
+        self._sources = (f"127.0.{3 + number // 250}.{1 + number % 250}" for number in itertools.count())
 
     def peace(self) -> list[Window]:
         return [self._window() for _ in range(self._runs)]
@@ -70,7 +73,8 @@ class Siege:
     def beside(self, attack: tuple[str, str]) -> list[Window]:
         """`attack`: its group, and its number there or `all`."""
         edge, address = self._stage.edge, self._target.url.split("/")[2]
-        with Attackers(LOAD_CORE, address, edge.fleet.ca_file, edge.key, attack, ATTACKERS) as attackers:
+        source = next(self._sources)
+        with Attackers(LOAD_CORE, address, edge.fleet.ca_file, edge.key, attack, ATTACKERS, source) as attackers:
             time.sleep(SETTLING_SECONDS)
             windows = [self._window(attackers) for _ in range(self._runs)]
         time.sleep(SETTLING_SECONDS)
