@@ -127,11 +127,15 @@ package enum EdgeStore {
   }
 
   /// Has no effect where another stream holds the edge by now.
-  package static func endStream(
-    _ stream: PostgresUUID, edge: EdgeID, on session: some PostgresSession
+  package static func endStreams(
+    _ ended: [(stream: PostgresUUID, edge: EdgeID)], on session: some PostgresSession
   ) async throws {
+    // In one order, so that two replicas that write of the same edges do not wait for each other.
+    let ordered = ended.sorted { $0.edge < $1.edge }
     try await session.query(
-      "UPDATE edges SET stream_id = NULL, last_seen_at = now() WHERE id = $1 AND stream_id = $2", edge, stream
-    )
+      """
+      UPDATE edges SET stream_id = NULL, last_seen_at = now()
+      FROM unnest($1::uuid[], $2::uuid[]) AS ended (edge, stream) WHERE id = edge AND stream_id = stream
+      """, ordered.map(\.edge), ordered.map(\.stream))
   }
 }

@@ -13,6 +13,19 @@ struct ConfigurationProvider: WireConfiguration.SimpleServiceProtocol {
   let lineage: LineageID
   let logger: Logger
   let admission = StreamAdmission()
+  private let leaves: EdgeLeaves
+
+  init(
+    publisher: ConfigurationPublisher, rollouts: RolloutCoordinator, pool: PostgresPool, lineage: LineageID,
+    logger: Logger
+  ) {
+    self.publisher = publisher
+    self.rollouts = rollouts
+    self.pool = pool
+    self.lineage = lineage
+    self.logger = logger
+    leaves = EdgeLeaves(pool: pool)
+  }
 
   func follow(
     request: RPCAsyncSequence<WireConfigurationStatus, any Error>,
@@ -23,8 +36,8 @@ struct ConfigurationProvider: WireConfiguration.SimpleServiceProtocol {
     try await LinkErrors.mapped(logger) {
       try await admission.admit()
       let stream = FollowStream(
-        identity: identity, pool: pool, publisher: publisher, rollouts: rollouts, lineage: lineage,
-        logger: logger)
+        identity: identity, pool: pool, publisher: publisher, rollouts: rollouts, leaves: leaves,
+        lineage: lineage, logger: logger)
       try await stream.run(request, response)
     }
   }

@@ -18,6 +18,7 @@ final class FollowStream: Sendable {
   private let pool: PostgresPool
   private let publisher: ConfigurationPublisher
   private let rollouts: RolloutCoordinator
+  private let leaves: EdgeLeaves
   private let lineage: LineageID
   private let logger: Logger
   private let shared: Mutex<Shared>
@@ -36,12 +37,13 @@ final class FollowStream: Sendable {
 
   init(
     identity: EdgeIdentity, pool: PostgresPool, publisher: ConfigurationPublisher,
-    rollouts: RolloutCoordinator, lineage: LineageID, logger: Logger
+    rollouts: RolloutCoordinator, leaves: EdgeLeaves, lineage: LineageID, logger: Logger
   ) {
     self.identity = identity
     self.pool = pool
     self.publisher = publisher
     self.rollouts = rollouts
+    self.leaves = leaves
     self.lineage = lineage
     var logger = logger
     logger[metadataKey: "edge"] = "\(identity.edge)"
@@ -216,10 +218,8 @@ final class FollowStream: Sendable {
     await publisher.unfollow(follower)
     logger.info("edge left")
     do {
-      // The stream's task may be cancelled by now; the row must be put right all the same.
-      try await Task { [id, identity, pool] in
-        try await EdgeStore.endStream(id, edge: identity.edge, on: pool)
-      }.value
+      // The stream's task may be cancelled by now; the row is put right all the same.
+      try await leaves.leave(identity.edge, stream: id)
       rollouts.look()
     } catch {
       logger.warning("cannot write down that the edge left", metadata: ["error": "\(type(of: error))"])
