@@ -43,7 +43,7 @@ final class EdgeProcess: Sendable {
         serving?.adopt(tables)
         logger.info("configuration in force", metadata: ["version": "\(state.version)"])
       },
-      enforce: { [self] subjects in edge.withLock { $0 }?.adopt(RevocationTable(subjects)) },
+      enforce: { [self] subjects in await edge.withLock { $0 }?.adopt(RevocationTable(subjects)) },
       lastWord: { [self] at in edge.withLock { $0 }?.adopt(lastWordAt: at) })
     // At once, and on a thread of its own: who asks may lose patience before the tables are built.
     signals.whenAskedToEnd { uplink.startIsOver() }

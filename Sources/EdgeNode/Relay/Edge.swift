@@ -76,6 +76,7 @@ package final class Edge: Sendable {
           state.withLock { $0.running += 1 }
           ready.open()
           worker.run()
+          handle.close()
           workerStopped()
         } catch {
           started.set(error as? SystemCallError ?? SystemCallError("start", EINVAL))
@@ -96,11 +97,18 @@ package final class Edge: Sendable {
     }
   }
 
-  /// Refuses these keys and teams at every worker, and cuts their streams, whatever the configuration says.
-  package func adopt(_ revocations: RevocationTable) {
+  /// Refuses these keys and teams at every worker, and cuts their streams, whatever the configuration says. Returns when
+  /// every worker does so.
+  package func adopt(_ revocations: RevocationTable) async {
     state.withLock { $0.revocations = revocations }
-    for handle in handles {
-      handle.post { $0.adopt(revocations) }
+    await withCheckedContinuation { continuation in
+      let turns = AllTurns(continuation)
+      for handle in handles {
+        handle.post { worker in
+          worker.adopt(revocations)
+          withExtendedLifetime(turns) {}
+        }
+      }
     }
   }
 

@@ -30,22 +30,41 @@ final class WorkerHandle: Sendable {
   /// As of the last sweep.
   let pools = Mutex<[PoolState]>([])
   let waker: LoopWaker
-  private let mailbox = Mutex<[@Sendable (Worker) -> Void]>([])
+  /// Nothing once the worker has stopped.
+  private let mailbox = Mutex<[@Sendable (Worker) -> Void]?>([])
 
   init() throws {
     waker = try LoopWaker()
   }
 
-  /// Has the worker's thread run `job` soon.
+  /// Has the worker's thread run `job` soon; drops it where the worker has stopped.
   func post(_ job: @escaping @Sendable (Worker) -> Void) {
-    mailbox.withLock { $0.append(job) }
+    mailbox.withLock { $0?.append(job) }
     waker.wake()
+  }
+
+  /// The worker has stopped: what waits is dropped, outside the lock, because letting go of it may wake somebody.
+  func close() {
+    let dropped = mailbox.withLock { jobs in
+      defer { jobs = nil }
+      return jobs
+    }
+    _ = consume dropped
   }
 
   func takeJobs() -> [@Sendable (Worker) -> Void] {
     mailbox.withLock { jobs in
-      defer { jobs = [] }
-      return jobs
+      defer { if jobs != nil { jobs = [] } }
+      return jobs ?? []
     }
   }
+}
+
+/// Says when all workers have run, or dropped, the jobs that hold it.
+final class AllTurns: Sendable {
+  private let taken: CheckedContinuation<Void, Never>
+
+  init(_ taken: CheckedContinuation<Void, Never>) { self.taken = taken }
+
+  deinit { taken.resume() }
 }

@@ -39,13 +39,14 @@ package final class Uplink: Sendable {
   ///     the error's words: they must not quote a credential.
   ///   - lastWord: told when the control plane last said that the edge is in step, in microseconds of the monotonic
   ///     clock, `Int64.min` for never
-  ///   - enforce: refuses these keys and teams, and no others, whatever the configuration says
+  ///   - enforce: refuses these keys and teams, and no others, whatever the configuration says; returns when that is so
+  ///     everywhere
   package init(
     configuration: UplinkConfiguration, spool: UsageSpool, logger: Logger,
     activeExchanges: @escaping @Sendable () -> UInt64,
     exchangeCounts: @escaping @Sendable () -> (ended: UInt64, failed: UInt64) = { (0, 0) },
     apply: @escaping @Sendable (ConfigurationState) throws -> Void,
-    enforce: @escaping @Sendable ([RevocationSubject]) -> Void = { _ in },
+    enforce: @escaping @Sendable ([RevocationSubject]) async -> Void = { _ in },
     lastWord: @escaping @Sendable (Int64) -> Void = { _ in }
   ) {
     self.configuration = configuration

@@ -19,9 +19,16 @@ final class EdgeUnderTest: Sendable {
   /// What the edge refuses ahead of its configuration.
   final class Refused: Sendable {
     private let sets = Mutex<[Set<RevocationSubject>]>([])
+    private let held = Mutex<Signal?>(nil)
 
     var last: Set<RevocationSubject>? { sets.withLock { $0.last } }
-    func enforce(_ subjects: [RevocationSubject]) { sets.withLock { $0.append(Set(subjects)) } }
+    /// A worker takes its turn only when the signal is raised.
+    func hold(_ signal: Signal?) { held.withLock { $0 = signal } }
+
+    func enforce(_ subjects: [RevocationSubject]) async {
+      sets.withLock { $0.append(Set(subjects)) }
+      await held.withLock { $0 }?.wait()
+    }
   }
 
   /// The configurations that were put into force.
@@ -65,7 +72,7 @@ final class EdgeUnderTest: Sendable {
     self.refused = refused
     uplink = Uplink(
       configuration: configuration, spool: spool, logger: quiet, activeExchanges: { 3 },
-      apply: { try applied.apply($0) }, enforce: { refused.enforce($0) })
+      apply: { try applied.apply($0) }, enforce: { await refused.enforce($0) })
   }
 
   /// Runs the uplink while the body does; the spool is closed afterwards.

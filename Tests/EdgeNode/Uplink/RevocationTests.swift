@@ -23,6 +23,34 @@ struct RevocationTests {
     }
   }
 
+  @Test("is not said to be in force before every worker has taken its turn")
+  func everyWorker() async throws {
+    let plane = try FakeControlPlane()
+    plane.set { $0.greeting = [Updates.snapshot(version: 5)] }
+    try await plane.serve { link, enrolment in
+      let folder = try ScratchFolder()
+      let edge = try EdgeUnderTest(plane, link: link, enrolment: enrolment, folder: folder)
+      try await edge.run {
+        try await edge.until { $0.versions == [5] }
+        _ = try await plane.nextRevocationHello()
+        let turn = Signal()
+        edge.refused.hold(turn)
+        plane.send(Revocations.of(key: 4, number: 10, version: 9))
+        try await eventually { edge.refused.last == [Revocations.key(4)] }
+        // What is stored before it is in force everywhere would be acknowledged with the next.
+        for version in 6..<9 as Range<UInt64> {
+          plane.send(Updates.delta(from: version - 1, to: version, team: UInt8(version)))
+          try await edge.until { $0.versions.last == version }
+        }
+        #expect(!listing("\(folder.path)/data").contains("revocations"))
+        edge.refused.hold(nil)
+        turn.raise()
+        try await plane.revocationAcknowledged(10)
+        #expect(listing("\(folder.path)/data").contains("revocations"))
+      }
+    }
+  }
+
   @Test("does not wait for a snapshot that is under way")
   func besideSnapshot() async throws {
     let plane = try FakeControlPlane()

@@ -24,14 +24,14 @@ final class RevocationKeeper: Sendable {
   private let path: String
   private let limits: UplinkLimits
   private let logger: Logger
-  private let enforce: @Sendable ([RevocationSubject]) -> Void
+  private let enforce: @Sendable ([RevocationSubject]) async -> Void
   private let state = Mutex(State())
   private let changed = Signal()
   private let enforced = Signal()
 
   init(
     dataDirectory: String, limits: UplinkLimits, logger: Logger,
-    enforce: @escaping @Sendable ([RevocationSubject]) -> Void
+    enforce: @escaping @Sendable ([RevocationSubject]) async -> Void
   ) {
     path = dataDirectory + "/revocations"
     self.limits = limits
@@ -134,7 +134,7 @@ final class RevocationKeeper: Sendable {
       let (subjects, ledger, revision) = state.withLock {
         ($0.ledger.subjects(beside: $0.applied), $0.ledger, $0.revision)
       }
-      enforce(subjects)
+      await enforce(subjects)
       state.withLock { $0.enforced = (ledger, revision) }
       enforced.raise()
     }
