@@ -61,6 +61,15 @@ package actor RevocationPublisher {
     return try await RevocationStore.after(number, limit: Self.pageCount, lineage: lineage, on: pool)
   }
 
+  /// Without the suspensions that were lifted since, for an edge that was away meanwhile: it would refuse the team until it
+  /// has the configuration, and nobody would know why.
+  package func standing(_ page: [WireRevocation]) async throws -> [WireRevocation] {
+    let teams = page.filter { if case .teamID? = $0.subject { true } else { false } }
+    guard !teams.isEmpty else { return page }
+    let lifted = try await RevocationStore.lifted(among: teams.map(\.number), on: pool)
+    return page.filter { !lifted.contains($0.number) }
+  }
+
   /// What an edge is to be sent next: everything where it has a number that is not of this database.
   package func start(from number: UInt64, of lineage: [UInt8]) async throws -> UInt64 {
     guard lineage == self.lineage.bytes else { return 0 }

@@ -116,6 +116,21 @@ package enum RevocationStore {
     }
   }
 
+  /// Of these, the suspensions of teams that were resumed since. What took all keys of a team stays: those keys are gone.
+  package static func lifted(
+    among numbers: [UInt64], on session: some PostgresSession
+  ) async throws -> Set<UInt64> {
+    let rows = try await session.query(
+      """
+      SELECT number FROM revocations JOIN teams ON teams.id = team_id AND NOT suspended
+      WHERE number = ANY ($1) AND EXISTS (
+        SELECT FROM configuration_changes AS change
+        WHERE change.version = revocations.version AND kind = 'team' AND resource = team_id::text
+          AND NOT (before -> 'suspended')::boolean)
+      """, numbers.map { Int64(clamping: $0) })
+    return Set(try rows.map { try $0.unsigned("number") })
+  }
+
   // MARK: Said by edges
 
   /// - Parameter numbers: by edge, how far each has come

@@ -48,11 +48,16 @@ final class RevocationStream: Sendable {
   // MARK: Down
 
   private func write(on wakes: AsyncStream<Void>, to response: RPCWriter<WireRevocation>) async throws {
+    var isReturning = true
     for await _ in wakes {
       while let from = sent.withLock({ $0 }) {
         let page = try await publisher.next(after: from)
-        guard let last = page.last else { break }
-        for revocation in page { try await response.write(revocation) }
+        guard let last = page.last else {
+          isReturning = false
+          break
+        }
+        let due = isReturning ? try await publisher.standing(page) : page
+        for revocation in due { try await response.write(revocation) }
         sent.withLock { $0 = last.number }
       }
     }

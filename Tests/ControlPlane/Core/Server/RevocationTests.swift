@@ -165,6 +165,39 @@ struct RevocationTests {
     }
   }
 
+  @Test("an edge that was away is not told of a suspension that was lifted, but of all else that a team lost")
+  func lifted() async throws {
+    try await withControlPlane { running in
+      _ = try await running.applyFleet()
+      let edge = try await TestEdge.enrolled(running)
+      _ = try await running.services.teams.create(TeamRequest(name: "blue", account: nil), by: .system)
+      let red = try await running.makeKeys(9)
+      _ = try await running.makeKeys(1, team: "blue")
+      let service = running.services.revocations
+      for suspended in [true, false] {
+        _ = try await service.setSuspended(
+          "red", SuspensionRequest(suspended: suspended, confirm: suspended ? 9 : nil), by: .system)
+      }
+      let whole = RevocationRequest(ids: nil, team: "blue", confirm: nil)
+      let blue = try #require(try await service.revoke(whole, by: .system).revocations.first).number
+      try await edge.watch(running) { lane in
+        try await lane.hello()
+        #expect(try await lane.next().number == blue)
+      }
+      // The control: suspended again, it is told again, and of this time only.
+      let again = try await service.setSuspended(
+        "red", SuspensionRequest(suspended: true, confirm: 9), by: .system)
+      let key = try #require(red.first).summary
+      _ = try await running.services.keys.revoke(key.id, by: .system)
+      let numbers = try await edge.watch(running) { lane in
+        try await lane.hello(behind: blue)
+        return [try await lane.next(), try await lane.next()]
+      }
+      #expect(numbers[0].number == again.revocations.map(\.number).max())
+      #expect(numbers[1].keyID == Data(try #require(KeyID(key.id)).bytes))
+    }
+  }
+
   @Test("an evicted edge, and one that does not begin with a hello, are turned away")
   func turnedAway() async throws {
     try await withControlPlane { running in
