@@ -118,14 +118,19 @@ package struct RevocationService: Sendable {
     return found
   }
 
-  /// Says to edges that refused a revocation of many keys that it is meant.
+  /// Says to edges that refused a revocation of many keys that it is meant. Where they also refused the configuration that
+  /// holds it, and so halted its rollout, a new version says the same of what is gone there, and begins anew.
   package func confirm(_ text: String, by actor: Actor) async throws -> RevocationSummary {
     let number = try Self.number(text)
     let confirmed = try await changes.perform(by: actor) { transaction in
+      _ = try await HistoryStore.lock(on: transaction)
+      let halted = try await RevocationStore.halting(number, on: transaction)
       guard let confirmed = try await RevocationStore.confirm(number, on: transaction) else {
         throw Self.unknown(number)
       }
-      return (confirmed, Change("revocation.confirm", subject: "\(number) as \(confirmed)"))
+      let change = Change(
+        "revocation.confirm", subject: "\(number) as \(confirmed)", confirms: halted)
+      return (confirmed, change)
     }
     return try await find("\(confirmed)")
   }

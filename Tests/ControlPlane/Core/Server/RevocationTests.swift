@@ -198,6 +198,35 @@ struct RevocationTests {
     }
   }
 
+  @Test("a confirmation sets going again the rollout that its refusal halted", arguments: [true, false])
+  func halted(isBecauseOfIt: Bool) async throws {
+    try await withControlPlane { running in
+      _ = try await running.applyFleet()
+      let key = try await running.makeKeys(8)[0].summary
+      let attending = try await AttendingEdge.join(running)
+      let other = try await TestEdge.enrolled(running)
+      let standing = try await ChangeStore.newestVersion(on: running.pool)
+      try await eventually { attending.version == standing }
+      attending.will(.refuse(standing + 1, "many keys would be gone at once"))
+      let refusing = isBecauseOfIt ? attending.edge : other
+      try await refusing.watch(running) { lane in
+        try await lane.hello()
+        _ = try await running.services.keys.revoke(key.id, by: .system)
+        let number = try await lane.next().number
+        lane.refuse(number, "too many")
+        try await eventually { try await running.summary(number).missing.contains { $0.refusal != nil } }
+        try await eventually { try await running.services.rollouts.list(limit: "1").first?.state == "halted" }
+        _ = try await running.services.revocations.confirm("\(number)", by: .system)
+        let newest = try await ChangeStore.newestVersion(on: running.pool)
+        #expect(newest == (isBecauseOfIt ? standing + 2 : standing + 1))
+        #expect(
+          try await running.services.rollouts.list(limit: "2").contains { $0.state == "halted" }
+            != isBecauseOfIt)
+        if isBecauseOfIt { try await eventually { attending.version == newest } }
+      }
+    }
+  }
+
   @Test("an evicted edge, and one that does not begin with a hello, are turned away")
   func turnedAway() async throws {
     try await withControlPlane { running in
