@@ -90,6 +90,7 @@ def test_metrics_add_up(world, tmp_path, scripted):
         assert metric(edge, "strait_edge_tls_resumptions_total") == 1
         assert metric(edge, "strait_edge_memory_bytes") > 1 << 20
         assert metric(edge, "strait_edge_loop_turn_seconds_count") > 24
+        assert metric(edge, "strait_edge_loop_turn_longest_seconds") > 0
 
 
 def test_the_pools_are_shown_by_upstream(world, tmp_path, scripted):

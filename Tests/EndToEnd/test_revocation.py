@@ -1,11 +1,15 @@
 """A revoked key is refused everywhere within a second, with no database in the path of a request."""
 
+import contextlib
+import ssl
 import threading
 import time
 
 import httpx
 from devfleet.fleet import REGIONS
 from devfleet.processes import wait_until
+from hostile import frames
+from hostile.connection import Connection, Target
 from scripted import scripts
 from world import chat_request
 
@@ -52,6 +56,32 @@ def test_a_stream_in_flight_is_cut(world, scripted, http2):
         assert b"[DONE]" not in seen
         assert scripted.last.gone.wait(30)
     assert world.record(answer.headers["x-request-id"])["output_tokens"] > 0
+
+
+def test_of_very_many_streams_those_of_the_revoked_key_are_cut(world, scripted):
+    """More than a worker looks at in one turn of its loop; those of both keys lie among each other."""
+    revoked, public_id = world.new_key()
+    stays, _ = world.new_key()
+    trust = ssl.create_default_context(cafile=str(world.fleet.ca_file))
+    trust.set_alpn_protocols(["h2"])
+    host, _, port = world.edge().address.partition(":")
+    targets = [Target(host, int(port), trust, key, "scripted-http2") for key in (revoked, stays)]
+    event = scripts.chat_events("scripted-http2", ["word"], None, False)[1]
+    with scripted.doing(scripts.stall_after([event])), contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(Connection(targets[0])) for _ in range(6)]
+        for connection in connections:
+            for number in range(100):
+                target = targets[number % 2]
+                body = frames.data(2 * number + 1, target.body(stream=True))
+                assert connection.send(frames.headers(2 * number + 1, target.chat(), ends=False) + body)
+        for connection in connections:
+            assert connection.until(lambda begun=connection.bodies: len(begun) == 100)
+        world.fleet.control_plane.operator("key", "revoke", public_id)
+        for connection in connections:
+            assert connection.until(lambda ended=connection.ended: len(ended) >= 50)
+            assert connection.answers()
+            assert connection.ended == set(range(1, 200, 4))
+            assert not any(b"[DONE]" in body for body in connection.bodies.values())
 
 
 def read_until_cut(pieces) -> bytes:

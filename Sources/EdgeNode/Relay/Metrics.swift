@@ -33,6 +33,9 @@ enum Metrics {
     append(&text, "strait_edge_time_to_first_byte_seconds", timings.map(\.firstByte))
     append(&text, "strait_edge_added_latency_seconds", timings.map(\.added))
     append(&text, "strait_edge_loop_turn_seconds", timings.map(\.turn))
+    let longest = timings.reduce(0) { max($0, $1.longestTurn.value) }
+    text += "# TYPE strait_edge_loop_turn_longest_seconds gauge\n"
+    text += "strait_edge_loop_turn_longest_seconds \(Double(longest) / 1_000_000)\n"
     appendPools(&text, handles.flatMap { $0.pools.withLock { $0 } })
     var typed: Substring = ""
     for (name, value) in gauges {

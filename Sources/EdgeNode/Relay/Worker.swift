@@ -9,6 +9,8 @@ import Synchronization
 final class Worker: RequestReceiver, ConnectionOwner {
   /// A client that comes while the edge drains has this long to begin its request.
   private static let drainGraceMicroseconds: Int64 = 1_000_000
+  /// Takes a tenth of a millisecond or so.
+  private static let exchangesReviewedATurn = 256
 
   let loop: EventLoop
   let handle: WorkerHandle
@@ -52,6 +54,8 @@ final class Worker: RequestReceiver, ConnectionOwner {
   var clients = ClientList()
   private var turnedAwayClients = TurnedAway()
   var exchanges = ContiguousArray<Exchange>()
+  /// So many, from the first, may still run under a key that is no longer good.
+  private var exchangesToReview = 0
   private var drainsAt: Int64?
   private var stopsAt: Int64 = .max
 
@@ -83,6 +87,7 @@ final class Worker: RequestReceiver, ConnectionOwner {
     }
     loop.onTurn = { [unowned self] in
       handle.timings.turn.observe($0)
+      handle.timings.longestTurn.observe($0, now: loop.now)
       if heldAnswers.isOver { resetUnread() }
       if !turnedAwayClients.isEmpty { turnedAwayClients.reset(now: loop.now) }
     }
@@ -145,14 +150,28 @@ final class Worker: RequestReceiver, ConnectionOwner {
     endRevoked()
   }
 
-  /// Breaks off what runs under keys that the new configuration does not know, or that were revoked ahead of it.
+  /// Breaks off what runs under keys that the new configuration does not know, or that were revoked ahead of it: some
+  /// exchanges a turn, because thousands of streams may run and the others must not wait. What begins meanwhile is asked
+  /// for its key by what is in force.
   private func endRevoked() {
-    for index in stride(from: exchanges.count - 1, through: 0, by: -1) where index < exchanges.count {
-      guard let caller = exchanges[index].caller,
+    guard exchangesToReview == 0 else { return exchangesToReview = exchanges.count }
+    exchangesToReview = exchanges.count
+    reviewExchanges()
+  }
+
+  /// From the end: who leaves the list has the last take its place, and that has been looked at or is new.
+  private func reviewExchanges() {
+    let end = max(0, exchangesToReview - Self.exchangesReviewedATurn)
+    while exchangesToReview > end {
+      exchangesToReview -= 1
+      guard exchangesToReview < exchanges.count else { continue }
+      let exchange = exchanges[exchangesToReview]
+      guard let caller = exchange.caller,
         revoked.refuses(caller) || policy.caller(caller.digest, now: 0) == nil
       else { continue }
-      exchanges[index].revoke()
+      exchange.revoke()
     }
+    if exchangesToReview > 0 { handle.post { $0.reviewExchanges() } }
   }
 
   /// - Parameter index: the upstream's place in the tables, by which the pool is found without hashing
@@ -323,6 +342,7 @@ final class Worker: RequestReceiver, ConnectionOwner {
 
   private func sweep() {
     let now = loop.now
+    handle.timings.longestTurn.age(now: now)
     // From the end, because what is looked at may leave the list, and the last takes its place.
     for index in stride(from: exchanges.count - 1, through: 0, by: -1) where index < exchanges.count {
       exchanges[index].sweep(now: now)

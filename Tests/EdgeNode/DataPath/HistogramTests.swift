@@ -31,6 +31,23 @@ import Testing
   }
 }
 
+@Suite struct RecentMaximumTests {
+  @Test func itIsTheGreatestOfTheLastTenSeconds() {
+    let longest = RecentMaximum()
+    #expect(longest.value == 0)
+    longest.observe(700, now: 100_000_000)
+    longest.observe(300, now: 100_500_000)
+    longest.observe(500, now: 105_000_000)
+    #expect(longest.value == 700)
+    longest.age(now: 109_900_000)
+    #expect(longest.value == 700)
+    longest.age(now: 111_000_000)
+    #expect(longest.value == 500)
+    longest.age(now: 200_000_000)
+    #expect(longest.value == 0)
+  }
+}
+
 @Suite struct AccessLineTests {
   @Test func aLineIsARecordInJSON() {
     let id = ExchangeID(high: 0x0190_0000_0000_7000, low: 0x8000_0000_0000_0001)
