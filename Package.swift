@@ -36,7 +36,10 @@ let package = Package(
     // MARK: Protocol: what both planes share
     .target(
       name: "StraitProtocol",
-      dependencies: [.product(name: "SwiftProtobuf", package: "swift-protobuf")],
+      dependencies: [
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+      ],
       path: "Sources/Protocol",
       exclude: ["ControlLink", "Contract/strait.proto"],
       sources: ["Contract", "Values"],

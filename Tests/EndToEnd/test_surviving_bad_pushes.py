@@ -12,6 +12,7 @@ from scripted import scripts
 from world import World, chat_request
 
 from survival.configurations import MODEL, REGION, TEAM, Configurations, identifier
+from survival.content_hashes import Held
 from survival.contract import present
 from survival.fake_centre import FakeCentre
 
@@ -82,6 +83,10 @@ def bad_pushes(words: Configurations) -> dict:
     def doubled(update):
         update.upserts.extend(list(update.upserts))
 
+    def misnamed(update):
+        update.content_hash = Held().apply([update]).hash()
+        update.upserts[-2].team.name = "misread"
+
     return {
         "empty": (snapshot(emptied), "would be gone"),
         "half of the teams gone": (snapshot(teams=20), "would be gone at once"),
@@ -109,6 +114,8 @@ def bad_pushes(words: Configurations) -> dict:
         "an origin that is none": (delta(upserts=[words.upstream(50, "other", origin="host")]), "origin is not"),
         "packed keys cut short": (delta(packed_keys=words.packed_key(51, "k")[:-1]), "in the middle of one"),
         "half a content hash": (delta(upserts=[words.team(90)], content_hash=b"half"), "a content hash of"),
+        "a broken hash": (delta(upserts=[words.team(90)], content_hash=b"h" * 32), "does not match its hash"),
+        "a broken hash of everything": (snapshot(misnamed), "does not match its hash"),
         "an older version": (words.update(0, 4, upserts=words.snapshot(4).upserts), "older than version 5"),
         "a kind to come": (delta(upserts=[contract.Resource()]), "does not know"),
     }
@@ -152,5 +159,7 @@ def test_no_bad_push_cuts_a_stream_or_survives_a_restart(world, scripted, edge):
     centre.start()
     wait_until(lambda: len(centre.hellos) > 1, "it comes back")
     assert centre.hellos[-1].version == GOOD
-    centre.say(edge.words.update(GOOD, 500, upserts=[edge.words.offer(300, "good")]))
+    good = edge.words.update(GOOD, 500, upserts=[edge.words.offer(300, "good")])
+    good.content_hash = Held().apply([edge.words.snapshot(GOOD)]).apply([good]).hash()
+    centre.say(good)
     wait_until(lambda: "good" in edge.status_of_models(world.key)[1], "a good one is taken")

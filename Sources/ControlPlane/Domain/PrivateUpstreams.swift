@@ -26,13 +26,16 @@ package struct PrivateUpstreams: Sendable, Equatable {
   }
 
   private func isForeign(_ resource: WireResource, to region: String) -> Bool {
-    let home: String? =
-      switch resource.kind {
-      case .upstream(let upstream): regions[upstream.id]
-      case .offer(let offer): regions[offer.upstreamID]
-      default: nil
-      }
-    return home.map { $0 != region } ?? false
+    home(of: resource).map { $0 != region } ?? false
+  }
+
+  /// The only region whose edges may have it; nil for what all may have.
+  package func home(of resource: WireResource) -> String? {
+    switch resource.kind {
+    case .upstream(let upstream): regions[upstream.id]
+    case .offer(let offer): regions[offer.upstreamID]
+    default: nil
+    }
   }
 
   private static func removal(of resource: WireResource) -> WireResourceReference? {

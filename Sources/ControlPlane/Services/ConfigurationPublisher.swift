@@ -8,6 +8,7 @@ import StraitProtocol
 /// it comes back, and takes one delta to it.
 package actor ConfigurationPublisher {
   private let reader: ConfigurationReader
+  private let counter: ContentCounter
   private let logger: Logger
   private var ceilings = VersionCeilings(newest: 0, everywhere: 0)
   private var turn: UInt64 = 0
@@ -46,6 +47,7 @@ package actor ConfigurationPublisher {
 
   package init(reader: ConfigurationReader, logger: Logger) {
     self.reader = reader
+    counter = ContentCounter(reader: reader, logger: logger)
     self.logger = logger
   }
 
@@ -74,7 +76,15 @@ package actor ConfigurationPublisher {
     if version == 0 { return try await wholeUpdate(to: target) }
     let step = VersionStep(from: version, to: target)
     if let task = updates[step] { return try await task.value }
-    let task = Task { [reader] in try await reader.update(from: version, to: target) }
+    let task = Task { [reader, counter] in
+      var update = try await reader.update(from: version, to: target)
+      if let sums = update.sums, update.isOfNewest {
+        await counter.learn(sums, now: Moment.now.microseconds)
+      } else if update.isOfNewest {
+        update.check = await counter.check(of: update.version, now: Moment.now.microseconds)
+      }
+      return update
+    }
     updates[step] = task
     do {
       return try await task.value
@@ -109,7 +119,11 @@ package actor ConfigurationPublisher {
     {
       return try await snapshot.task.value
     }
-    let task = Task { [reader] in try await reader.update(from: 0, to: target) }
+    let task = Task { [reader, counter] in
+      let update = try await reader.update(from: 0, to: target)
+      if update.isOfNewest, let sums = update.sums { await counter.learn(sums, now: Moment.now.microseconds) }
+      return update
+    }
     snapshot = LargeSnapshot(
       version: target, task: task, startedAt: .now, wasEverywhere: target <= ceilings.everywhere)
     do {

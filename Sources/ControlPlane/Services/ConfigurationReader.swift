@@ -57,19 +57,29 @@ package struct ConfigurationReader: Sendable {
   ///   - target: that or an older one where the database has been put back since
   package func update(from version: UInt64, to target: UInt64) async throws -> ConfigurationParts {
     try await pool.transaction(isolation: .repeatableRead) { transaction in
-      let target = min(target, try await ChangeStore.newestVersion(on: transaction))
-      let store = ConfigurationStore(reading: transaction, at: target) { [key] sealed, upstream in
-        try key.open(sealed, for: .upstreamCredential(upstream))
-      }
+      let newest = try await ChangeStore.newestVersion(on: transaction)
+      let target = min(target, newest)
+      let store = store(reading: transaction, at: target)
       let hidden = try await store.privateUpstreams()
       if var delta = try await delta(from: version, to: target, store, on: transaction) {
         delta.hidden = hidden
+        delta.isOfNewest = target == newest
         return delta
       }
       var parts = PartBuilder(lineage: lineage, from: 0, to: target)
-      try await store.readAll({ parts.append($0) }, packedKeys: { parts.append(packedKeys: $0) })
+      var sums = ContentSums(version: target)
+      try await store.readAll { resource in
+        parts.append(resource)
+        try sums.add(resource, hidden: hidden)
+      } packedKeys: { packed in
+        parts.append(packedKeys: packed)
+        sums.add(packedKeys: packed)
+      }
       var snapshot = parts.finished()
       snapshot.hidden = hidden
+      snapshot.isOfNewest = target == newest
+      snapshot.sums = sums
+      snapshot.check = ContentCheck(sums, fromDay: 0)
       return snapshot
     }
   }
@@ -95,12 +105,31 @@ package struct ConfigurationParts: Sendable {
   package let parts: [WireConfigurationUpdate]
   /// What only edges of some regions may have of it.
   package var hidden = PrivateUpstreams()
+  /// Read when there was no newer version. At an older one, what has been revoked since is left out for newcomers, and edges
+  /// that were there before have it still.
+  var isOfNewest = false
+  /// Of a whole configuration, for who counts on from there.
+  var sums: ContentSums?
+  /// By which edges check what they come to; nil where that is not known.
+  package var check: ContentCheck?
+
+  /// A part as edges of the region get it.
+  package func part(_ part: WireConfigurationUpdate, asSeenFrom region: String) -> WireConfigurationUpdate {
+    var seen = hidden.part(part, asSeenFrom: region)
+    if part.last, let check {
+      seen.contentHash = check.hash(seenFrom: region)
+      seen.hashedFromDay = check.fromDay
+    }
+    return seen
+  }
 }
 
-/// Cuts an update into parts.
+/// Cuts an update into parts. What a part gets is collected beside the message, which would copy it at every change.
 struct PartBuilder {
   private let template: WireConfigurationUpdate
-  private var current: WireConfigurationUpdate
+  private var upserts: [WireResource] = []
+  private var removals: [WireResourceReference] = []
+  private var packedKeys = Data()
   private var currentBytes = 0
   private var parts: [WireConfigurationUpdate] = []
 
@@ -110,7 +139,6 @@ struct PartBuilder {
       $0.fromVersion = from
       $0.version = to
     }
-    current = template
   }
 
   mutating func append(_ resource: WireResource) {
@@ -120,33 +148,39 @@ struct PartBuilder {
       return append(packedKeys: packed.bytes)
     }
     makeRoom(for: resource.bytesAtMost)
-    current.upserts.append(resource)
+    upserts.append(resource)
   }
 
   /// - Parameter packed: less than a part may have
   mutating func append(packedKeys packed: Data) {
     makeRoom(for: packed.count)
-    current.packedKeys.append(packed)
+    packedKeys.append(packed)
   }
 
   mutating func append(removal key: ResourceKey) {
     guard let reference = key.wire else { return }
     makeRoom(for: 64)
-    current.removals.append(reference)
+    removals.append(reference)
   }
 
   consuming func finished() -> ConfigurationParts {
-    current.last = true
-    return ConfigurationParts(version: template.version, parts: parts + [current])
+    close(last: true)
+    return ConfigurationParts(version: template.version, parts: parts)
   }
 
   /// - Parameter bytes: of the resource; its tag and length come on top
   private mutating func makeRoom(for bytes: Int) {
-    if currentBytes + bytes + 8 > ConfigurationReader.partBytes && currentBytes > 0 {
-      parts.append(current)
-      current = template
-      currentBytes = 0
-    }
+    if currentBytes + bytes + 8 > ConfigurationReader.partBytes && currentBytes > 0 { close(last: false) }
     currentBytes += bytes + 8
+  }
+
+  private mutating func close(last: Bool) {
+    var part = template
+    part.last = last
+    part.upserts = upserts
+    part.removals = removals
+    part.packedKeys = packedKeys
+    parts.append(part)
+    (upserts, removals, packedKeys, currentBytes) = ([], [], Data(), 0)
   }
 }

@@ -21,11 +21,11 @@ package struct ConfigurationStore: Sendable {
   }
 
   /// Every resource, references before what refers to them.
-  package func readAll(_ body: (WireResource) -> Void, packedKeys: (Data) -> Void) async throws {
-    try await regions(names: nil).forEach { body($0.resource) }
-    try await upstreams(ids: nil).forEach { body($0.resource) }
-    try await offers(ids: nil).forEach { body($0.resource) }
-    try await teams(ids: nil).forEach { body($0.resource) }
+  package func readAll(_ body: (WireResource) throws -> Void, packedKeys: (Data) -> Void) async throws {
+    try await regions(names: nil).forEach { try body($0.resource) }
+    try await upstreams(ids: nil).forEach { try body($0.resource) }
+    try await offers(ids: nil).forEach { try body($0.resource) }
+    try await teams(ids: nil).forEach { try body($0.resource) }
     // Of keys there are many, and few of them changed since: those are read apart.
     let later = try await keysChangedSince()
     let laterKeys = Set(later)
@@ -34,17 +34,41 @@ package struct ConfigurationStore: Sendable {
       packedKeys(page.keys(without: laterKeys))
       last = page.last
     }
-    if !later.isEmpty { try await keys(ids: later).forEach { body($0.resource) } }
+    if !later.isEmpty { try await keys(ids: later).forEach { try body($0.resource) } }
   }
 
   /// The current state of the given resources: what edges may have of them, and which they must not have.
   package func read(_ changed: [ResourceKey]) async throws -> (
     upserts: [WireResource], removals: [ResourceKey]
   ) {
+    let touched = try await touchedKeys(changed)
+    let found = try await allButKeys(changed) + (touched.isEmpty ? [] : keys(ids: touched))
+    let present = Set(found.map(\.key))
+    let wanted = Set(changed).union(touched.map { ResourceKey(.key, $0) })
+    return (found.map(\.resource), wanted.subtracting(present).sorted { $0.id < $1.id })
+  }
+
+  /// What of the given resources there was at the version, whatever has been revoked or has ended since: by it one version
+  /// is counted from another.
+  /// - Returns: nil where more keys than `limit` would have to be read, with those of changed teams
+  package func counted(_ changed: [ResourceKey], keysAtMost limit: Int) async throws -> [WireResource]? {
+    let touched = try await touchedKeys(changed)
+    guard touched.count <= limit else { return nil }
+    let found =
+      try await allButKeys(changed) + (touched.isEmpty ? [] : keys(ids: touched, asTheyWere: true))
+    return found.map(\.resource)
+  }
+
+  /// Keys that changed by themselves or with their team.
+  private func touchedKeys(_ changed: [ResourceKey]) async throws -> [KeyID] {
     let ids = Dictionary(grouping: changed, by: \.kind).mapValues { $0.map(\.id) }
-    let teams = identifiers(ids[.team], of: TeamSubject.self)
-    let keys = identifiers(ids[.key], of: KeySubject.self) + (try await keyIDs(ofTeams: teams))
-    var found: [(key: ResourceKey, resource: WireResource)] = []
+    let ofTeams = try await keyIDs(ofTeams: identifiers(ids[.team], of: TeamSubject.self))
+    return Array(Set(identifiers(ids[.key], of: KeySubject.self)).union(ofTeams))
+  }
+
+  private func allButKeys(_ changed: [ResourceKey]) async throws -> Found {
+    let ids = Dictionary(grouping: changed, by: \.kind).mapValues { $0.map(\.id) }
+    var found: Found = []
     if let names = ids[.region] { found += try await regions(names: names) }
     if let upstreams = ids[.upstream] {
       found += try await self.upstreams(ids: identifiers(upstreams, of: UpstreamSubject.self))
@@ -52,11 +76,10 @@ package struct ConfigurationStore: Sendable {
     if let offers = ids[.offer] {
       found += try await self.offers(ids: identifiers(offers, of: OfferSubject.self))
     }
-    if !teams.isEmpty { found += try await self.teams(ids: teams) }
-    if !keys.isEmpty { found += try await self.keys(ids: keys) }
-    let present = Set(found.map(\.key))
-    let wanted = Set(changed).union(keys.map { ResourceKey(.key, $0) })
-    return (found.map(\.resource), wanted.subtracting(present).sorted { $0.id < $1.id })
+    if let teams = ids[.team] {
+      found += try await self.teams(ids: identifiers(teams, of: TeamSubject.self))
+    }
+    return found
   }
 
   /// All that are private to a region, whether they changed or not: their offers are private with them.
@@ -161,17 +184,19 @@ extension ConfigurationStore {
   }
 
   /// The usable ones of the given keys. What has been revoked since is not usable at an older version either.
-  private func keys(ids: [KeyID]) async throws -> Found {
+  /// - Parameter asTheyWere: those that were usable at the version but for their end, whatever became of them
+  private func keys(ids: [KeyID], asTheyWere: Bool = false) async throws -> Found {
     try await transaction.query(
       """
       SELECT past.id, past.team_id, past.digest, past.expires_at
       FROM keys_at($2) AS past JOIN teams_at($2) AS team ON team.id = past.team_id
       JOIN keys AS present ON present.id = past.id JOIN teams AS present_team ON present_team.id = past.team_id
       WHERE past.id = ANY ($1)
-        AND past.revoked_at IS NULL AND (past.expires_at IS NULL OR past.expires_at > now()) AND NOT team.suspended
-        AND present.revoked_at IS NULL AND NOT present_team.suspended
+        AND past.revoked_at IS NULL AND NOT team.suspended
+        AND ($3 OR ((past.expires_at IS NULL OR past.expires_at > now())
+          AND present.revoked_at IS NULL AND NOT present_team.suspended))
       ORDER BY past.id
-      """, ids, version
+      """, ids, version, asTheyWere
     ).map(key)
   }
 

@@ -311,8 +311,8 @@ package nonisolated struct WireConfigurationHello: Sendable {
   package var baseURL: String = String()
 
   /// What the edge understands; the control plane sends nothing beyond it, because an edge refuses what it does not know.
-  /// 0: the contract's first form. 2: packed keys, content hashes, private upstreams, staleness limits.
-  /// 3: confirmed removals.
+  /// 0: the contract's first form. 2: packed keys, private upstreams, staleness limits. 3: confirmed removals.
+  /// 4: content hashes.
   package var contract: UInt32 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -383,51 +383,92 @@ package nonisolated struct WireEdgeReport: Sendable {
 
 /// Takes an edge from one version to another. With from_version 0 it is a whole snapshot, which may come in parts:
 /// an edge applies nothing before the part marked `last`.
-package nonisolated struct WireConfigurationUpdate: Sendable {
+package nonisolated struct WireConfigurationUpdate: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   /// changes when the database is another one; then only a snapshot fits
-  package var lineage: Data = Data()
+  package var lineage: Data {
+    get {_storage._lineage}
+    set {_uniqueStorage()._lineage = newValue}
+  }
 
-  package var fromVersion: UInt64 = 0
+  package var fromVersion: UInt64 {
+    get {_storage._fromVersion}
+    set {_uniqueStorage()._fromVersion = newValue}
+  }
 
-  package var version: UInt64 = 0
+  package var version: UInt64 {
+    get {_storage._version}
+    set {_uniqueStorage()._version = newValue}
+  }
 
-  package var last: Bool = false
+  package var last: Bool {
+    get {_storage._last}
+    set {_uniqueStorage()._last = newValue}
+  }
 
-  package var upserts: [WireResource] = []
+  package var upserts: [WireResource] {
+    get {_storage._upserts}
+    set {_uniqueStorage()._upserts = newValue}
+  }
 
-  package var removals: [WireResourceReference] = []
+  package var removals: [WireResourceReference] {
+    get {_storage._removals}
+    set {_uniqueStorage()._removals = newValue}
+  }
 
-  /// In the last part: what the whole configuration must come to when this update is applied. See ContentHash.swift.
-  package var contentHash: Data = Data()
+  /// In the last part: what the whole configuration must come to, as this edge sees it, when this update is applied; empty
+  /// where that is not known, and then nothing is checked. It is the sum of one SHA-256 for each resource that the edge
+  /// then holds, taken as four 64-bit words, little-endian, which are added apart and wrap. What is hashed is one byte, the
+  /// number of the resource's kind in `Resource`, and its bytes: a key's are those of `packed_keys`, every other's its
+  /// encoding with fields in the order of their numbers. A sum, so that a changed resource costs two hashes however many
+  /// there are. Keys that end before `hashed_from_day` are left out.
+  package var contentHash: Data {
+    get {_storage._contentHash}
+    set {_uniqueStorage()._contentHash = newValue}
+  }
 
   /// Keys in records of 72 bytes each: id 16, team 16, digest 32, expires_at 8 little-endian. An upsert like any other.
-  package var packedKeys: Data = Data()
+  package var packedKeys: Data {
+    get {_storage._packedKeys}
+    set {_uniqueStorage()._packedKeys = newValue}
+  }
 
   /// when the version was made
-  package var madeAt: Int64 = 0
+  package var madeAt: Int64 {
+    get {_storage._madeAt}
+    set {_uniqueStorage()._madeAt = newValue}
+  }
 
   /// Where it is set this is no update and has nothing else: the edge that sent the report with this mark is in step.
-  package var inStep: Int64 = 0
+  package var inStep: Int64 {
+    get {_storage._inStep}
+    set {_uniqueStorage()._inStep = newValue}
+  }
 
   /// In the last part, where an operator said of a version on the way that what it takes away is meant to go.
   package var confirmedRemovals: WireConfirmedRemovals {
-    get {_confirmedRemovals ?? WireConfirmedRemovals()}
-    set {_confirmedRemovals = newValue}
+    get {_storage._confirmedRemovals ?? WireConfirmedRemovals()}
+    set {_uniqueStorage()._confirmedRemovals = newValue}
   }
   /// Returns true if `confirmedRemovals` has been explicitly set.
-  package var hasConfirmedRemovals: Bool {self._confirmedRemovals != nil}
+  package var hasConfirmedRemovals: Bool {_storage._confirmedRemovals != nil}
   /// Clears the value of `confirmedRemovals`. Subsequent reads from it will return its default value.
-  package mutating func clearConfirmedRemovals() {self._confirmedRemovals = nil}
+  package mutating func clearConfirmedRemovals() {_uniqueStorage()._confirmedRemovals = nil}
+
+  /// Days since 1970. Keys end by themselves, and a control plane does not send those that have ended to who comes later.
+  package var hashedFromDay: UInt32 {
+    get {_storage._hashedFromDay}
+    set {_uniqueStorage()._hashedFromDay = newValue}
+  }
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
-  fileprivate var _confirmedRemovals: WireConfirmedRemovals? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 /// How many resources may be gone without a doubt, for an edge that runs the version `since` and for no other.
@@ -1445,83 +1486,146 @@ nonisolated extension WireEdgeReport: SwiftProtobuf.Message, SwiftProtobuf._Mess
 
 nonisolated extension WireConfigurationUpdate: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ConfigurationUpdate"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lineage\0\u{3}from_version\0\u{1}version\0\u{1}last\0\u{1}upserts\0\u{1}removals\0\u{3}content_hash\0\u{3}packed_keys\0\u{3}made_at\0\u{3}in_step\0\u{3}confirmed_removals\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lineage\0\u{3}from_version\0\u{1}version\0\u{1}last\0\u{1}upserts\0\u{1}removals\0\u{3}content_hash\0\u{3}packed_keys\0\u{3}made_at\0\u{3}in_step\0\u{3}confirmed_removals\0\u{3}hashed_from_day\0")
+
+  fileprivate class _StorageClass {
+    var _lineage: Data = Data()
+    var _fromVersion: UInt64 = 0
+    var _version: UInt64 = 0
+    var _last: Bool = false
+    var _upserts: [WireResource] = []
+    var _removals: [WireResourceReference] = []
+    var _contentHash: Data = Data()
+    var _packedKeys: Data = Data()
+    var _madeAt: Int64 = 0
+    var _inStep: Int64 = 0
+    var _confirmedRemovals: WireConfirmedRemovals? = nil
+    var _hashedFromDay: UInt32 = 0
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _lineage = source._lineage
+      _fromVersion = source._fromVersion
+      _version = source._version
+      _last = source._last
+      _upserts = source._upserts
+      _removals = source._removals
+      _contentHash = source._contentHash
+      _packedKeys = source._packedKeys
+      _madeAt = source._madeAt
+      _inStep = source._inStep
+      _confirmedRemovals = source._confirmedRemovals
+      _hashedFromDay = source._hashedFromDay
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularBytesField(value: &self.lineage) }()
-      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.fromVersion) }()
-      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.version) }()
-      case 4: try { try decoder.decodeSingularBoolField(value: &self.last) }()
-      case 5: try { try decoder.decodeRepeatedMessageField(value: &self.upserts) }()
-      case 6: try { try decoder.decodeRepeatedMessageField(value: &self.removals) }()
-      case 7: try { try decoder.decodeSingularBytesField(value: &self.contentHash) }()
-      case 8: try { try decoder.decodeSingularBytesField(value: &self.packedKeys) }()
-      case 9: try { try decoder.decodeSingularInt64Field(value: &self.madeAt) }()
-      case 10: try { try decoder.decodeSingularInt64Field(value: &self.inStep) }()
-      case 11: try { try decoder.decodeSingularMessageField(value: &self._confirmedRemovals) }()
-      default: break
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularBytesField(value: &_storage._lineage) }()
+        case 2: try { try decoder.decodeSingularUInt64Field(value: &_storage._fromVersion) }()
+        case 3: try { try decoder.decodeSingularUInt64Field(value: &_storage._version) }()
+        case 4: try { try decoder.decodeSingularBoolField(value: &_storage._last) }()
+        case 5: try { try decoder.decodeRepeatedMessageField(value: &_storage._upserts) }()
+        case 6: try { try decoder.decodeRepeatedMessageField(value: &_storage._removals) }()
+        case 7: try { try decoder.decodeSingularBytesField(value: &_storage._contentHash) }()
+        case 8: try { try decoder.decodeSingularBytesField(value: &_storage._packedKeys) }()
+        case 9: try { try decoder.decodeSingularInt64Field(value: &_storage._madeAt) }()
+        case 10: try { try decoder.decodeSingularInt64Field(value: &_storage._inStep) }()
+        case 11: try { try decoder.decodeSingularMessageField(value: &_storage._confirmedRemovals) }()
+        case 12: try { try decoder.decodeSingularUInt32Field(value: &_storage._hashedFromDay) }()
+        default: break
+        }
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    if !self.lineage.isEmpty {
-      try visitor.visitSingularBytesField(value: self.lineage, fieldNumber: 1)
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      if !_storage._lineage.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._lineage, fieldNumber: 1)
+      }
+      if _storage._fromVersion != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._fromVersion, fieldNumber: 2)
+      }
+      if _storage._version != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._version, fieldNumber: 3)
+      }
+      if _storage._last != false {
+        try visitor.visitSingularBoolField(value: _storage._last, fieldNumber: 4)
+      }
+      if !_storage._upserts.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._upserts, fieldNumber: 5)
+      }
+      if !_storage._removals.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._removals, fieldNumber: 6)
+      }
+      if !_storage._contentHash.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._contentHash, fieldNumber: 7)
+      }
+      if !_storage._packedKeys.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._packedKeys, fieldNumber: 8)
+      }
+      if _storage._madeAt != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._madeAt, fieldNumber: 9)
+      }
+      if _storage._inStep != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._inStep, fieldNumber: 10)
+      }
+      try { if let v = _storage._confirmedRemovals {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
+      } }()
+      if _storage._hashedFromDay != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._hashedFromDay, fieldNumber: 12)
+      }
     }
-    if self.fromVersion != 0 {
-      try visitor.visitSingularUInt64Field(value: self.fromVersion, fieldNumber: 2)
-    }
-    if self.version != 0 {
-      try visitor.visitSingularUInt64Field(value: self.version, fieldNumber: 3)
-    }
-    if self.last != false {
-      try visitor.visitSingularBoolField(value: self.last, fieldNumber: 4)
-    }
-    if !self.upserts.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.upserts, fieldNumber: 5)
-    }
-    if !self.removals.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.removals, fieldNumber: 6)
-    }
-    if !self.contentHash.isEmpty {
-      try visitor.visitSingularBytesField(value: self.contentHash, fieldNumber: 7)
-    }
-    if !self.packedKeys.isEmpty {
-      try visitor.visitSingularBytesField(value: self.packedKeys, fieldNumber: 8)
-    }
-    if self.madeAt != 0 {
-      try visitor.visitSingularInt64Field(value: self.madeAt, fieldNumber: 9)
-    }
-    if self.inStep != 0 {
-      try visitor.visitSingularInt64Field(value: self.inStep, fieldNumber: 10)
-    }
-    try { if let v = self._confirmedRemovals {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
-    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: WireConfigurationUpdate, rhs: WireConfigurationUpdate) -> Bool {
-    if lhs.lineage != rhs.lineage {return false}
-    if lhs.fromVersion != rhs.fromVersion {return false}
-    if lhs.version != rhs.version {return false}
-    if lhs.last != rhs.last {return false}
-    if lhs.upserts != rhs.upserts {return false}
-    if lhs.removals != rhs.removals {return false}
-    if lhs.contentHash != rhs.contentHash {return false}
-    if lhs.packedKeys != rhs.packedKeys {return false}
-    if lhs.madeAt != rhs.madeAt {return false}
-    if lhs.inStep != rhs.inStep {return false}
-    if lhs._confirmedRemovals != rhs._confirmedRemovals {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._lineage != rhs_storage._lineage {return false}
+        if _storage._fromVersion != rhs_storage._fromVersion {return false}
+        if _storage._version != rhs_storage._version {return false}
+        if _storage._last != rhs_storage._last {return false}
+        if _storage._upserts != rhs_storage._upserts {return false}
+        if _storage._removals != rhs_storage._removals {return false}
+        if _storage._contentHash != rhs_storage._contentHash {return false}
+        if _storage._packedKeys != rhs_storage._packedKeys {return false}
+        if _storage._madeAt != rhs_storage._madeAt {return false}
+        if _storage._inStep != rhs_storage._inStep {return false}
+        if _storage._confirmedRemovals != rhs_storage._confirmedRemovals {return false}
+        if _storage._hashedFromDay != rhs_storage._hashedFromDay {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

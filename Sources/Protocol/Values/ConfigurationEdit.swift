@@ -9,6 +9,8 @@ package struct ConfigurationEdit: Sendable {
   /// What the update has named so far, keys apart.
   private var named: Set<Named> = []
   private var isComplete = false
+  /// What the last part says that everything comes to.
+  private var expected: (hash: Data, fromDay: UInt32) = (Data(), 0)
   private let catalogueBefore: Revision
 
   private enum Named: Hashable {
@@ -45,6 +47,7 @@ package struct ConfigurationEdit: Sendable {
 
   package mutating func take(_ part: WireConfigurationUpdate) throws(ConfigurationFault) {
     isComplete = part.last
+    expected = (part.contentHash, part.hashedFromDay)
     for resource in part.upserts { try insert(resource) }
     guard part.packedKeys.count % KeyRecord.packedBytes == 0 else {
       throw .malformed("packed keys that end in the middle of one")
@@ -67,6 +70,9 @@ package struct ConfigurationEdit: Sendable {
     }
     if next.catalogueRevision != catalogueBefore { try next.checkCatalogue() }
     try next.checkTeams()
+    guard expected.hash.isEmpty || Array(expected.hash) == next.contentHash(fromDay: expected.fromDay) else {
+      throw .otherContent
+    }
     return next
   }
 
@@ -75,21 +81,25 @@ package struct ConfigurationEdit: Sendable {
     case .region(let region):
       guard !region.name.isEmpty else { throw .malformed("a region without a name") }
       try name(.region(region.name), "region \(region.name)")
-      next.regions[region.name] = region
+      let before = next.regions.updateValue(region, forKey: region.name)
+      try count(resource, insteadOf: before.map { old in .with { $0.region = old } })
     case .upstream(let upstream):
       guard let id = UpstreamID(bytes: upstream.id) else { throw .malformed("an upstream without an id") }
       try name(.upstream(id), "upstream \(upstream.name)")
-      next.upstreams[id] = upstream
+      let before = next.upstreams.updateValue(upstream, forKey: id)
+      try count(resource, insteadOf: before.map { old in .with { $0.upstream = old } })
     case .offer(let offer):
       guard let id = OfferID(bytes: offer.id), !offer.model.isEmpty else {
         throw .malformed("an offer without an id")
       }
       try name(.offer(id), "the offer \(id) of \(offer.model)")
-      next.offers[id] = offer
+      let before = next.offers.updateValue(offer, forKey: id)
+      try count(resource, insteadOf: before.map { old in .with { $0.offer = old } })
     case .team(let team):
       guard let id = TeamID(bytes: team.id) else { throw .malformed("a team without an id") }
       try name(.team(id), "team \(id)")
-      next.teams[id] = team
+      let before = next.teams.updateValue(team, forKey: id)
+      try count(resource, insteadOf: before.map { old in .with { $0.team = old } })
     case .key(let key):
       guard let record = KeyRecord(key) else {
         throw .malformed("a key without an id, a team's id or a digest of 32 bytes")
@@ -104,21 +114,36 @@ package struct ConfigurationEdit: Sendable {
     switch reference.kind {
     case .region(let region):
       try name(.region(region), "region \(region)")
-      next.regions[region] = nil
+      let before = next.regions.removeValue(forKey: region)
+      try count(nil, insteadOf: before.map { old in .with { $0.region = old } })
     case .upstream(let bytes):
       let id: UpstreamID = try identifier(bytes)
       try name(.upstream(id), "upstream \(id)")
-      next.upstreams[id] = nil
+      let before = next.upstreams.removeValue(forKey: id)
+      try count(nil, insteadOf: before.map { old in .with { $0.upstream = old } })
     case .offer(let bytes):
       let id: OfferID = try identifier(bytes)
       try name(.offer(id), "offer \(id)")
-      next.offers[id] = nil
+      let before = next.offers.removeValue(forKey: id)
+      try count(nil, insteadOf: before.map { old in .with { $0.offer = old } })
     case .team(let bytes):
       let id: TeamID = try identifier(bytes)
       try name(.team(id), "team \(id)")
-      next.teams[id] = nil
+      let before = next.teams.removeValue(forKey: id)
+      try count(nil, insteadOf: before.map { old in .with { $0.team = old } })
     case .key(let bytes): keys.remove(try identifier(bytes))
     case nil: throw .malformed("a removal of a kind that this edge does not know")
+    }
+  }
+
+  private mutating func count(
+    _ resource: WireResource?, insteadOf before: WireResource?
+  ) throws(ConfigurationFault) {
+    do {
+      if let before { next.resourceSum -= try ContentSum(before) }
+      if let resource { next.resourceSum += try ContentSum(resource) }
+    } catch {
+      throw .malformed("a resource that cannot be encoded again")
     }
   }
 

@@ -13,6 +13,8 @@ extension ConfigurationState {
     sample.keys = (try? edit.finished()) ?? KeySet()
     sample.teams = teams.filter { sample.keys.teams.keyCount(of: $0.key) > 0 }
     sample.teamsRevision = .new()
+    // Each of them has been encoded before.
+    if let sum = try? sample.countedResources() { sample.resourceSum = sum }
     return sample
   }
 }

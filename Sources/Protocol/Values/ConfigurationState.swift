@@ -10,6 +10,8 @@ package struct ConfigurationState: Sendable {
   package internal(set) var offers: [OfferID: WireOffer] = [:]
   package internal(set) var teams: [TeamID: WireTeam] = [:]
   package internal(set) var keys = KeySet()
+  /// Of all but the keys.
+  var resourceSum = ContentSum()
   /// Of the regions, upstreams and offers together.
   package internal(set) var catalogueRevision = Revision.initial
   package internal(set) var teamsRevision = Revision.initial
@@ -33,6 +35,7 @@ package struct ConfigurationState: Sendable {
       whole.version = part.version
       whole.upserts += part.upserts
       whole.packedKeys += part.packedKeys
+      whole.contentHash = part.contentHash
     }
     whole.last = true
     return whole
@@ -60,6 +63,7 @@ package enum ConfigurationFault: Error, Equatable, CustomStringConvertible {
   case dangling(String)
   case unknown(String)
   case doubtful(String)
+  case otherContent
 
   package var kind: RefusalKind {
     switch self {
@@ -72,6 +76,7 @@ package enum ConfigurationFault: Error, Equatable, CustomStringConvertible {
     case .dangling: .dangling
     case .unknown: .unknown
     case .doubtful: .doubtful
+    case .otherContent: .brokenHash
     }
   }
 
@@ -85,6 +90,8 @@ package enum ConfigurationFault: Error, Equatable, CustomStringConvertible {
     case .malformed(let what): "the update has \(what)"
     case .duplicate(let what): "the update names \(what) twice"
     case .dangling(let what), .doubtful(let what): what
+    case .otherContent:
+      "the content does not match its hash: something was lost, came twice or was misread on the way"
     case .unknown(let what): "the update has a \(what) that this edge does not know"
     }
   }
@@ -94,6 +101,7 @@ package enum ConfigurationFault: Error, Equatable, CustomStringConvertible {
 package enum RefusalKind: String, CaseIterable, Sendable {
   case incomplete, gap, older, malformed, duplicate, dangling, unknown, doubtful
   case otherLineage = "other_lineage"
+  case brokenHash = "broken_hash"
   /// It holds together, and what serves by it does not take it.
   case unusable
 }

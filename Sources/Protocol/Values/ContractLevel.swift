@@ -3,17 +3,20 @@
 /// As `ConfigurationHello.contract` has it. The control plane sends nothing beyond what the edge understands.
 package enum ContractLevel: UInt32, Comparable, Sendable {
   case first = 0
-  /// Packed keys, content hashes, private upstreams, staleness limits.
+  /// Packed keys, private upstreams, staleness limits.
   case packed = 2
   /// Confirmed removals.
   case confirming = 3
+  /// Content hashes.
+  case hashed = 4
 
-  package static let current = ContractLevel.confirming
+  package static let current = ContractLevel.hashed
 
   /// The highest level that an edge which says `hello` is sure to understand.
   package init(hello: UInt32) {
     self =
       switch hello {
+      case Self.hashed.rawValue...: .hashed
       case Self.confirming.rawValue...: .confirming
       case Self.packed.rawValue...: .packed
       default: .first
@@ -26,12 +29,15 @@ package enum ContractLevel: UInt32, Comparable, Sendable {
 extension WireConfigurationUpdate {
   /// The same for who understands no more than `level`.
   package func understood(at level: ContractLevel) -> WireConfigurationUpdate {
-    guard level < .confirming else { return self }
+    guard level < .hashed else { return self }
     var plain = self
+    // Where a level adds fields to resources, edges below it hold something else than what is counted, and get no hash.
+    plain.contentHash = .init()
+    plain.hashedFromDay = 0
+    guard level < .confirming else { return plain }
     plain.clearConfirmedRemovals()
     guard level < .packed else { return plain }
     plain.packedKeys = .init()
-    plain.contentHash = .init()
     plain.madeAt = 0
     for index in plain.upserts.indices where plain.upserts[index].upstream.private {
       plain.upserts[index].upstream.private = false
@@ -39,8 +45,11 @@ extension WireConfigurationUpdate {
     for index in plain.upserts.indices where plain.upserts[index].team.stalenessLimitSeconds > 0 {
       plain.upserts[index].team.stalenessLimitSeconds = 0
     }
-    plain.upserts.reserveCapacity(upserts.count + packedKeys.count / KeyRecord.packedBytes)
-    PackedKeys.forEach(in: packedKeys) { key in plain.upserts.append(.with { $0.key = key.wire }) }
+    // Collected beside the message, which would copy all of them for each.
+    var all = plain.upserts
+    all.reserveCapacity(upserts.count + packedKeys.count / KeyRecord.packedBytes)
+    PackedKeys.forEach(in: packedKeys) { key in all.append(.with { $0.key = key.wire }) }
+    plain.upserts = all
     return plain
   }
 }

@@ -27,13 +27,15 @@ package struct SnapshotParts: Sequence, IteratorProtocol, Sendable {
     part.lineage.append(contentsOf: state.lineage)
     part.version = state.version
     var room = Self.partBytes
+    let firstResource = nextResource
     while nextResource < resources.count {
       let bytes = resources[nextResource].bytesAtMost
-      if bytes > room, room < Self.partBytes { return part }
-      part.upserts.append(resources[nextResource])
+      if bytes > room, room < Self.partBytes { break }
       room -= bytes
       nextResource += 1
     }
+    part.upserts = Array(resources[firstResource..<nextResource])
+    if nextResource < resources.count { return part }
     // What has been sent is not needed again.
     resources = []
     nextResource = 0
@@ -48,6 +50,7 @@ package struct SnapshotParts: Sequence, IteratorProtocol, Sendable {
     part.packedKeys = packed.bytes
     isOver = nextShard == KeySet.shardCount
     part.last = isOver
+    if isOver { part.contentHash = Data(state.contentHash(fromDay: 0)) }
     return part
   }
 }

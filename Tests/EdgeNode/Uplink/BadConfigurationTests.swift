@@ -108,6 +108,17 @@ private let bad: [Bad] = [
   Bad("a version beyond all", "which none can be") { $0.version = .max },
   .snapshot("no lineage", "no lineage") { $0.lineage = Data() },
   .snapshot("a lineage cut short", "no lineage") { $0.lineage = Data([1, 2, 3]) },
+  Bad("a broken hash", "the content does not match its hash") {
+    $0.contentHash = Data(repeating: 1, count: 32)
+  },
+  .snapshot("a broken hash of everything", "the content does not match its hash") {
+    $0.contentHash = Data(repeating: 1, count: 32)
+  },
+  .snapshot("the hash of a configuration that had a team more", "the content does not match its hash") {
+    $0.contentHash = Data(try ConfigurationState().applying([$0]).contentHash(fromDay: 0))
+    let lost = $0.upserts.firstIndex { $0.team.id == Updates.identifier(50) }
+    $0.upserts.remove(at: try #require(lost))
+  },
   Bad("half a content hash", "a content hash of 16 bytes") { $0.contentHash = Data(repeating: 1, count: 16) },
   // Empty where something stood.
   .snapshot("an empty snapshot", "all 20 upstreams would be gone") {

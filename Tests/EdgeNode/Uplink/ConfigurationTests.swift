@@ -1,4 +1,5 @@
 import EdgeUplink
+import Foundation
 import StraitProtocol
 import Testing
 
@@ -54,6 +55,63 @@ struct ConfigurationTests {
         plane.send(Updates.delta(from: 5, to: 8, team: 31))
         #expect(try await plane.nextAcknowledgement() == 8)
         #expect(edge.applied.versions == [5, 8])
+      }
+    }
+  }
+
+  @Test("refuses what does not come to its hash, and takes everything instead")
+  func hashes() async throws {
+    let plane = try FakeControlPlane()
+    var whole = Updates.snapshot(version: 5)
+    whole.contentHash = Data(try ConfigurationState().applying([whole]).contentHash(fromDay: 0))
+    plane.set { [whole] in $0.greeting = [whole] }
+    try await plane.serve { link, enrolment in
+      let edge = try EdgeUnderTest(plane, link: link, enrolment: enrolment, folder: try ScratchFolder())
+      try await edge.run {
+        #expect(try await plane.nextHello().contract == 4)
+        #expect(try await plane.nextAcknowledgement() == 5)
+        var delta = Updates.delta(from: 5, to: 6, team: 30)
+        delta.contentHash = Data(repeating: 7, count: 32)
+        plane.send(delta)
+        let refusal = try await plane.nextRefusal()
+        #expect(refusal.version == 6)
+        #expect(refusal.reason.hasPrefix("the content does not match its hash"))
+        #expect(edge.uplink.refusals == ["broken_hash": 1])
+        #expect(edge.applied.versions == [5])
+        // As a control plane does where a delta is refused.
+        plane.send(Updates.snapshot(version: 6))
+        #expect(try await plane.nextAcknowledgement() == 6)
+        #expect(edge.applied.versions == [5, 6])
+      }
+    }
+  }
+
+  @Test("checks hashes after a restart as before it, with what is on its disk")
+  func hashesAfterRestart() async throws {
+    let plane = try FakeControlPlane()
+    var whole = Updates.snapshot(version: 5)
+    let state = try ConfigurationState().applying([whole])
+    whole.contentHash = Data(state.contentHash(fromDay: 0))
+    plane.set { [whole] in $0.greeting = [whole] }
+    let folder = try ScratchFolder()
+    try await plane.serve { link, enrolment in
+      let edge = try EdgeUnderTest(plane, link: link, enrolment: enrolment, folder: folder)
+      try await edge.run { #expect(try await plane.nextAcknowledgement() == 5) }
+      plane.set { $0.greeting = [] }
+      let again = try EdgeUnderTest(plane, link: link, enrolment: enrolment, folder: folder, token: nil)
+      #expect(try again.uplink.loadLastGood() == state)
+      try await again.run {
+        // The hello of the first run may come before that of the second.
+        while try await plane.nextHello().version != 5 {}
+        var delta = Updates.delta(from: 5, to: 6, team: 30)
+        let next = try state.applying([delta])
+        delta.contentHash = Data(state.contentHash(fromDay: 0))
+        plane.send(delta)
+        #expect(try await plane.nextRefusal().reason.hasPrefix("the content does not match its hash"))
+        delta.contentHash = Data(next.contentHash(fromDay: 0))
+        plane.send(delta)
+        #expect(try await plane.nextAcknowledgement() == 6)
+        #expect(again.applied.last == next)
       }
     }
   }

@@ -11,6 +11,11 @@ package struct FollowState: Sendable, Equatable {
   /// Set while a snapshot is under way or was refused: after a refusal only a newer version is worth sending.
   private var sentSnapshot = false
   private var refused: UInt64?
+  /// Refused deltas since the last one that was taken; a snapshot follows each.
+  private var refusedDeltas = 0
+  private var isHeldBack = false
+  /// The longest pause before a snapshot that follows a refused delta.
+  package static let longestPauseSeconds = 60.0
 
   package init(holding version: UInt64, ofLineage lineage: [UInt8], here: LineageID, newest: UInt64) {
     // Another lineage, or a version that this database does not have (it was put back from a backup).
@@ -21,6 +26,7 @@ package struct FollowState: Sendable, Equatable {
 
   /// The version from which an update is to be sent now; nothing when the edge is up to date.
   package func next(newest: UInt64) -> UInt64? {
+    if isHeldBack { return nil }
     if let refused, newest <= refused { return nil }
     return base == 0 || newest > base ? base : nil
   }
@@ -38,6 +44,7 @@ package struct FollowState: Sendable, Equatable {
 
   package mutating func acknowledge(_ version: UInt64) {
     acknowledged = version
+    if !sentSnapshot { refusedDeltas = 0 }
     // A refusal that crossed an update on the wire may have reset the base since.
     if base == 0 {
       base = version
@@ -45,9 +52,22 @@ package struct FollowState: Sendable, Equatable {
     }
   }
 
-  /// A refused delta is followed by a snapshot at once; a refused snapshot by the next version's, not by itself again.
-  package mutating func refuse(_ version: UInt64) {
-    if sentSnapshot { refused = version }
+  /// A refused delta is followed by a snapshot at once; a refused snapshot by the next version's, not by itself again. An
+  /// edge that takes snapshots and refuses every delta after them gets them ever more seldom.
+  /// - Returns: the pause in seconds before `goOn`; 0 for none
+  package mutating func refuse(_ version: UInt64) -> Double {
+    if sentSnapshot {
+      refused = version
+    } else {
+      refusedDeltas += 1
+    }
     base = 0
+    guard !sentSnapshot, refusedDeltas > 1 else { return 0 }
+    isHeldBack = true
+    return min(Self.longestPauseSeconds, Double(1 << min(refusedDeltas - 1, 10)))
+  }
+
+  package mutating func goOn() {
+    isHeldBack = false
   }
 }

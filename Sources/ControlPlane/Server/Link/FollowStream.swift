@@ -84,7 +84,7 @@ final class FollowStream: Sendable {
         let confirmed = try await publisher.confirmedRemovals(
           since: from > 0 ? from : standing, through: update.version)
         for part in update.parts {
-          var seen = update.hidden.part(part, asSeenFrom: identity.region.text)
+          var seen = update.part(part, asSeenFrom: identity.region.text)
           if part.last, let confirmed { seen.confirmedRemovals = confirmed }
           try await response.write(seen.understood(at: level))
         }
@@ -125,8 +125,7 @@ final class FollowStream: Sendable {
       case .acknowledgement(let acknowledgement) where greeted:
         acknowledge(acknowledgement)
       case .refusal(let refusal) where greeted:
-        refuse(refusal)
-        wake.yield()
+        refuse(refusal, wake)
       case .report(let report) where greeted:
         shared.withLock {
           $0.report.spooledRecords = report.spooledRecords
@@ -179,14 +178,22 @@ final class FollowStream: Sendable {
     }
   }
 
-  private func refuse(_ refusal: WireConfigurationRefusal) {
+  private func refuse(_ refusal: WireConfigurationRefusal, _ wake: AsyncStream<Void>.Continuation) {
     let reason = EdgeText.shown(refusal.reason)
     logger.error(
       "edge refused a configuration", metadata: ["version": "\(refusal.version)", "reason": "\(reason)"])
-    shared.withLock {
-      $0.follow?.refuse(refusal.version)
+    let pause = shared.withLock {
       $0.report.refusedVersion = refusal.version
       $0.report.refusal = reason
+      return $0.follow?.refuse(refusal.version) ?? 0
+    }
+    guard pause > 0 else { return wake.yield() }
+    logger.warning("edge refuses one change after another", metadata: ["pause_seconds": "\(pause)"])
+    // It outlives a stream that ends meanwhile, and wakes nobody then.
+    Task { [weak self] in
+      try await Task.sleep(for: .seconds(pause))
+      self?.shared.withLock { $0.follow?.goOn() }
+      wake.yield()
     }
   }
 

@@ -6,6 +6,7 @@ package struct KeySet: Sendable {
 
   package internal(set) var count = 0
   package internal(set) var teams = TeamRoster()
+  package internal(set) var sums = KeySums()
   var shards = ContiguousArray(repeating: KeyShard.empty, count: shardCount)
   var index = KeyIndex()
   /// Changes of shards since all lay close together.

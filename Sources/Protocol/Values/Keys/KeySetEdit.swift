@@ -65,6 +65,7 @@ package struct KeySetEdit: Sendable {
     var marks: [KeyIndex.Mark] = []
     func takeAway(_ id: KeyID) {
       guard let entry = base.entry(id) else { return }
+      next.sums.remove(base.record(entry))
       next.teams.removeKey(of: entry.team)
       gone.append(entry.digest)
       marks.append(KeyIndex.Mark(id, entry.digest))
@@ -96,6 +97,7 @@ package struct KeySetEdit: Sendable {
       added.reserveCapacity(places[number].count)
       for place in places[number] {
         let key = put(at: Int(place))
+        next.sums.add(key)
         let team = next.teams.addKey(of: key.teamID)
         added.append(KeyEntry(digest: key.digest, id: key.id, expiresAt: key.expiresAt, team: team))
         marks.append(KeyIndex.Mark(key.id, key.digest))

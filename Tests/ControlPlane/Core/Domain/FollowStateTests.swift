@@ -38,12 +38,35 @@ struct FollowStateTests {
   func refusals() {
     var state = state(holding: 5)
     state.sent(from: 5, to: 9)
-    state.refuse(9)
+    #expect(state.refuse(9) == 0)
     #expect(state.next(newest: 9) == 0)
     state.sent(from: 0, to: 9)
-    state.refuse(9)
+    #expect(state.refuse(9) == 0)
     #expect(state.next(newest: 9) == nil)
     #expect(state.next(newest: 10) == 0)
+  }
+
+  @Test("who takes every snapshot and refuses every delta is sent snapshots ever more seldom, until a delta is taken")
+  func heldBack() {
+    var state = state(holding: 5)
+    var newest: UInt64 = 9
+    // The first at once, then after 2, 4, 8, 16 and 32 seconds, and never less often than once a minute.
+    for pause in [0.0, 2, 4, 8, 16, 32, 60, 60] {
+      state.sent(from: state.base, to: newest)
+      #expect(state.refuse(newest) == pause)
+      if pause > 0 {
+        #expect(state.next(newest: newest) == nil && state.next(newest: newest + 1) == nil)
+        state.goOn()
+      }
+      #expect(state.next(newest: newest) == 0)
+      state.sent(from: 0, to: newest)
+      state.acknowledge(newest)
+      newest += 1
+    }
+    state.sent(from: state.base, to: newest)
+    state.acknowledge(newest)
+    state.sent(from: newest, to: newest + 1)
+    #expect(state.refuse(newest + 1) == 0)
   }
 
   @Test("who runs the newest is in step, and who lags, refused or has nothing is not")
@@ -56,7 +79,7 @@ struct FollowStateTests {
     state.acknowledge(9)
     #expect(state.isInStep(newest: 9))
     state.sent(from: 9, to: 10)
-    state.refuse(10)
+    #expect(state.refuse(10) == 0)
     #expect(!state.isInStep(newest: 9) && !state.isInStep(newest: 10))
   }
 }

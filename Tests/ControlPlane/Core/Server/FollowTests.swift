@@ -114,7 +114,7 @@ struct FollowTests {
 
   @Test(
     "a large configuration comes in parts that together are one version, to an edge of either form of the contract",
-    arguments: [ContractLevel.first, .packed])
+    arguments: [ContractLevel.first, .packed, .confirming, .hashed])
   func parts(level: ContractLevel) async throws {
     try await withControlPlane { running in
       let fleet = try await running.applyFleet()
@@ -131,6 +131,8 @@ struct FollowTests {
       let state = try await edge.follow(running, level: level) { _, parts in
         #expect(parts.count > 1)
         #expect(Set(parts.map(\.version)).count == 1)
+        let hashes = parts.map(\.contentHash.count)
+        #expect(hashes.dropLast().allSatisfy { $0 == 0 } && hashes.last == (level == .hashed ? 32 : 0))
         let packed = parts.reduce(0) { $0 + $1.packedKeys.count }
         #expect(packed == (level == .first ? 0 : 20_000 * KeyRecord.packedBytes))
         return true

@@ -59,6 +59,34 @@ struct InStepTests {
       }
     }
   }
+
+  @Test("an edge that refuses one change after another gets everything at once, then later, and goes on from it")
+  func refusing() async throws {
+    try await withControlPlane { running in
+      _ = try await running.applyFleet()
+      let edge = try await TestEdge.enrolled(running)
+      try await edge.converse(running) { say, messages in
+        say(.with { $0.hello = .with { $0.contract = ContractLevel.current.rawValue } })
+        var standing = try await messages.next()
+        say(.acknowledging(standing.version))
+        for _ in 0..<2 {
+          _ = try await running.makeKey()
+          // Or what takes back what was refused before.
+          let delta = try await messages.next()
+          #expect(delta.fromVersion == standing.version)
+          say(.with { $0.refusal = .with { $0.version = delta.version } })
+          standing = try await messages.next()
+          #expect(standing.fromVersion == 0 && standing.version >= delta.version)
+          #expect(standing.contentHash.count == 32)
+          say(.acknowledging(standing.version))
+        }
+        _ = try await running.makeKey()
+        let taken = try await messages.next()
+        #expect(taken.fromVersion == standing.version)
+        say(.acknowledging(taken.version))
+      }
+    }
+  }
 }
 
 extension WireConfigurationStatus {

@@ -1,0 +1,119 @@
+// What a configuration comes to as a whole, kept as it changes: a change costs what it changes and not what there is.
+
+import Crypto
+import Foundation
+import SwiftProtobuf
+
+/// The sum of the SHA-256 of each of a multitude of resources, as four 64-bit words that each wrap. Adding and taking away
+/// are inverse and their order does not matter, so that who went step by step and who took all at once come to the same.
+/// It tells of a change that was lost, came twice or was misread; against forgery stands the link's TLS.
+package struct ContentSum: Equatable, BitwiseCopyable, Sendable {
+  private var words = SIMD4<UInt64>(repeating: 0)
+
+  package init() {}
+
+  /// Of one resource: its kind's number in the contract's `Resource`, and its bytes.
+  fileprivate init(kind: UInt8, _ bytes: UnsafeRawBufferPointer) {
+    var hash = SHA256()
+    withUnsafeBytes(of: kind) { hash.update(bufferPointer: $0) }
+    hash.update(bufferPointer: bytes)
+    hash.finalize().withUnsafeBytes { digest in
+      for word in 0..<4 {
+        words[word] = UInt64(littleEndian: digest.loadUnaligned(fromByteOffset: word * 8, as: UInt64.self))
+      }
+    }
+  }
+
+  package static func += (sum: inout ContentSum, other: ContentSum) { sum.words &+= other.words }
+  package static func -= (sum: inout ContentSum, other: ContentSum) { sum.words &-= other.words }
+
+  package var bytes: [UInt8] {
+    (0..<4).flatMap { word in withUnsafeBytes(of: words[word].littleEndian) { Array($0) } }
+  }
+}
+
+extension ContentSum {
+  /// - Throws: what the encoding of a message throws
+  package init(_ resource: WireResource) throws {
+    switch resource.kind {
+    case .region(let region): self = try Self.encoded(1, region)
+    case .upstream(let upstream): self = try Self.encoded(2, upstream)
+    case .offer(let offer): self = try Self.encoded(3, offer)
+    case .team(let team): self = try Self.encoded(4, team)
+    case .key(let key): self = KeyRecord(key).map { ContentSum($0) } ?? ContentSum()
+    case nil: self.init()
+    }
+  }
+
+  package init(_ region: WireRegion) throws { self = try Self.encoded(1, region) }
+  package init(_ upstream: WireUpstream) throws { self = try Self.encoded(2, upstream) }
+  package init(_ offer: WireOffer) throws { self = try Self.encoded(3, offer) }
+  package init(_ team: WireTeam) throws { self = try Self.encoded(4, team) }
+
+  /// By its 72 bytes.
+  package init(_ key: KeyRecord) {
+    self = withUnsafeTemporaryAllocation(byteCount: KeyRecord.packedBytes, alignment: 8) { space in
+      if let start = space.baseAddress { key.pack(into: start) }
+      return ContentSum(kind: 5, UnsafeRawBufferPointer(space))
+    }
+  }
+
+  private static func encoded(_ kind: UInt8, _ message: some SwiftProtobuf.Message) throws -> ContentSum {
+    let bytes: [UInt8] = try message.serializedBytes()
+    return bytes.withUnsafeBytes { ContentSum(kind: kind, $0) }
+  }
+}
+
+/// The sums of keys, by the day on which they end: keys end by themselves, and whoever reads them later does not find
+/// them, while whoever has them keeps them. What ends before a day can be left out on both sides.
+package struct KeySums: Equatable, Sendable {
+  /// Of keys that end on a later day than can be told apart, or never.
+  private var lasting = ContentSum()
+  private var ending: [UInt16: ContentSum] = [:]
+
+  package init() {}
+
+  package mutating func add(_ key: KeyRecord) { change(key) { $0 += ContentSum(key) } }
+  package mutating func remove(_ key: KeyRecord) { change(key) { $0 -= ContentSum(key) } }
+
+  package static func += (sums: inout KeySums, other: KeySums) {
+    sums.lasting += other.lasting
+    for (day, sum) in other.ending { sums.ending[day, default: ContentSum()] += sum }
+  }
+
+  /// - Parameter day: since 1970; keys that end before it do not count
+  package func sum(fromDay day: UInt32) -> ContentSum {
+    ending.reduce(into: lasting) { sum, entry in
+      if UInt32(entry.key) >= day { sum += entry.value }
+    }
+  }
+
+  private mutating func change(_ key: KeyRecord, _ body: (inout ContentSum) -> Void) {
+    let day = key.expiresAt / Self.dayMicroseconds
+    guard let day = UInt16(exactly: day), day < UInt16.max else { return body(&lasting) }
+    body(&ending[day, default: ContentSum()])
+  }
+
+  package static let dayMicroseconds: Int64 = 86_400_000_000
+}
+
+extension ConfigurationState {
+  /// What `ConfigurationUpdate.content_hash` must be for an update that comes to this configuration.
+  /// - Parameter day: `hashed_from_day`
+  package func contentHash(fromDay day: UInt32) -> [UInt8] {
+    var sum = resourceSum
+    sum += keys.sums.sum(fromDay: day)
+    return sum.bytes
+  }
+
+  /// Of all but the keys, counted anew.
+  /// - Throws: what the encoding of a message throws
+  func countedResources() throws -> ContentSum {
+    var sum = ContentSum()
+    for region in regions.values { sum += try ContentSum(region) }
+    for upstream in upstreams.values { sum += try ContentSum(upstream) }
+    for offer in offers.values { sum += try ContentSum(offer) }
+    for team in teams.values { sum += try ContentSum(team) }
+    return sum
+  }
+}

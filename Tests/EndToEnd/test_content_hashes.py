@@ -1,0 +1,65 @@
+"""What updates say that the configuration comes to, beside what a reader of the contract makes of them."""
+
+import hashlib
+
+import pytest
+
+from survival.content_hashes import Held
+from survival.contract import present
+from survival.played_edge import PlayedEdge
+
+LEVEL = 4
+
+
+@pytest.fixture(scope="module")
+def contract():
+    return present()
+
+
+def comes_to(held: Held, parts) -> bool:
+    assert not any(part.content_hash for part in parts[:-1])
+    assert len(parts[-1].content_hash) == 32, "no hash is sent"
+    return held.apply(parts).hash(parts[-1].hashed_from_day) == parts[-1].content_hash
+
+
+def test_everything_and_each_change_come_to_what_the_control_plane_says(world, contract):
+    operator = world.fleet.control_plane.operator
+    for region in ("eu-west", "us-east"):
+        with PlayedEdge(contract, world.fleet.control_plane, region) as edge, edge.following(contract=LEVEL) as stream:
+            held = Held()
+            parts = stream.next()
+            assert parts[0].from_version == 0 and comes_to(held, parts)
+            stream.acknowledge(held.version)
+            changes = [
+                lambda: operator("key", "create", "--team", "tests"),
+                lambda: operator("key", "create", "--team", "tests", "--valid", "90d"),
+            ]
+            for change in changes:
+                made = change()
+                known = hashlib.sha256(made["key"].encode()).digest()
+                while not any(known in part.packed_keys for part in parts):
+                    parts = stream.next()
+                    assert parts[0].from_version > 0 and comes_to(held, parts)
+                    stream.acknowledge(held.version)
+                version = held.version
+                operator("key", "revoke", made["summary"]["public_id"])
+                while held.version == version:
+                    assert comes_to(held, stream.next())
+                    stream.acknowledge(held.version)
+
+
+def test_who_refuses_a_change_gets_everything_and_goes_on_from_there(world, contract):
+    operator = world.fleet.control_plane.operator
+    with PlayedEdge(contract, world.fleet.control_plane, "eu-west") as edge, edge.following(contract=LEVEL) as stream:
+        held = Held()
+        assert comes_to(held, stream.next())
+        stream.acknowledge(held.version)
+        made = operator("key", "create", "--team", "tests")
+        refused = stream.next()[-1].version
+        stream.say(refusal=contract.ConfigurationRefusal(version=refused, reason="the content does not match its hash"))
+        parts = stream.next()
+        assert parts[0].from_version == 0 and comes_to(held, parts)
+        stream.acknowledge(held.version)
+        operator("key", "revoke", made["summary"]["public_id"])
+        parts = stream.next()
+        assert parts[0].from_version > 0 and comes_to(held, parts)
