@@ -148,7 +148,9 @@ package actor ConfigurationPublisher {
     guard turn > adoptedTurn else { return }
     adoptedTurn = turn
     guard news != ceilings else { return }
+    let isFirst = ceilings.newest == 0
     ceilings = news
+    if isFirst { Task { [counter] in await counter.begin(at: news.newest) } }
     updates = [:]
     confirmations = [:]
     if snapshot?.isSmall == true { snapshot = nil }

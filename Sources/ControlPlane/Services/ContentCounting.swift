@@ -78,8 +78,8 @@ extension ConfigurationReader {
   }
 }
 
-/// Keeps the newest count. A replica that has not counted yet sends no hashes, which edges take as they are; it counts
-/// when a whole configuration is read for an edge, or beside the first delta that it sends.
+/// Keeps the newest count. A replica counts everything when it starts, beside what it sends; until it has, there are no
+/// hashes with changes, which edges take as they are.
 actor ContentCounter {
   private let reader: ConfigurationReader
   private let logger: Logger
@@ -91,6 +91,10 @@ actor ContentCounter {
   init(reader: ConfigurationReader, logger: Logger) {
     self.reader = reader
     self.logger = logger
+  }
+
+  func begin(at version: UInt64) {
+    if known == nil, version > 0 { countAll(version) }
   }
 
   /// - Parameters:

@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 from .contract import messages, services
 from .hearing import Hearing
 
-CONTRACT_LEVEL = 2
+CONTRACT_LEVEL = 4
 PACKED_KEY_BYTES = 72
 REPORT_SECONDS = 5.0
 # As a real edge waits before it comes again; see EdgeNode/Uplink/Link/Backoff.swift.

@@ -182,12 +182,15 @@ final class FollowStream: Sendable {
     let reason = EdgeText.shown(refusal.reason)
     logger.error(
       "edge refused a configuration", metadata: ["version": "\(refusal.version)", "reason": "\(reason)"])
-    let pause = shared.withLock {
+    let pause: Double = shared.withLock {
       $0.report.refusedVersion = refusal.version
       $0.report.refusal = reason
       return $0.follow?.refuse(refusal.version) ?? 0
     }
-    guard pause > 0 else { return wake.yield() }
+    guard pause > 0 else {
+      wake.yield()
+      return
+    }
     logger.warning("edge refuses one change after another", metadata: ["pause_seconds": "\(pause)"])
     // It outlives a stream that ends meanwhile, and wakes nobody then.
     Task { [weak self] in

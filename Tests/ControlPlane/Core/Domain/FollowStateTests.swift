@@ -46,7 +46,7 @@ struct FollowStateTests {
     #expect(state.next(newest: 10) == 0)
   }
 
-  @Test("who takes every snapshot and refuses every delta is sent snapshots ever more seldom, until a delta is taken")
+  @Test("who refuses every delta is sent snapshots ever more seldom, until a delta is taken")
   func heldBack() {
     var state = state(holding: 5)
     var newest: UInt64 = 9

@@ -60,7 +60,7 @@ struct InStepTests {
     }
   }
 
-  @Test("an edge that refuses one change after another gets everything at once, then later, and goes on from it")
+  @Test("an edge that refuses one change after another gets everything, and goes on from there")
   func refusing() async throws {
     try await withControlPlane { running in
       _ = try await running.applyFleet()

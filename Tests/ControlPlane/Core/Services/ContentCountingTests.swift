@@ -160,7 +160,7 @@ struct ContentCountingTests {
     }
   }
 
-  @Test("goes on past a private upstream that is gone, and begins anew where so much changes that counting would hold it up")
+  @Test("goes on past a private upstream that is gone, and begins anew after a change of very much")
   func largeChanges() async throws {
     try await withControlPlane { running in
       let fleet = try await running.applyFleet()
