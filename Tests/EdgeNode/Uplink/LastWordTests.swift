@@ -206,7 +206,7 @@ extension Uplink {
   fileprivate func value(_ name: String) -> Double? { metrics.first { $0.name == name }?.value }
 
   /// By reason, those that are not zero.
-  fileprivate var refusals: [String: Double] {
+  var refusals: [String: Double] {
     let prefix = "strait_edge_configuration_refusals_total{reason=\""
     let counted = metrics.filter { $0.name.hasPrefix(prefix) && $0.value > 0 }
     return Dictionary(

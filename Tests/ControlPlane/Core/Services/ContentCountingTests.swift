@@ -132,7 +132,8 @@ struct ContentCountingTests {
       let key = try await first.makeKey()
       try await withControlPlane(sharing: first) { second in
         // The one goes on from what it counted; the other counts everything.
-        let (newcomers, deltas) = (Mutex<[WireConfigurationUpdate]>([]), Mutex<[WireConfigurationUpdate]>([]))
+        let newcomers = Mutex<[WireConfigurationUpdate]>([])
+        let deltas = Mutex<[WireConfigurationUpdate]>([])
         for replica in [first, second] {
           try await eventually {
             let state = try await edge.follow(replica) { _, parts in
