@@ -8,7 +8,7 @@ import SwiftProtobuf
 /// are inverse and their order does not matter, so that who went step by step and who took all at once come to the same.
 /// It tells of a change that was lost, came twice or was misread; against forgery stands the link's TLS.
 package struct ContentSum: Equatable, BitwiseCopyable, Sendable {
-  private var words = SIMD4<UInt64>(repeating: 0)
+  private var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
 
   package init() {}
 
@@ -18,17 +18,33 @@ package struct ContentSum: Equatable, BitwiseCopyable, Sendable {
     withUnsafeBytes(of: kind) { hash.update(bufferPointer: $0) }
     hash.update(bufferPointer: bytes)
     hash.finalize().withUnsafeBytes { digest in
-      for word in 0..<4 {
-        words[word] = UInt64(littleEndian: digest.loadUnaligned(fromByteOffset: word * 8, as: UInt64.self))
+      func word(_ place: Int) -> UInt64 {
+        UInt64(littleEndian: digest.loadUnaligned(fromByteOffset: place * 8, as: UInt64.self))
       }
+      words = (word(0), word(1), word(2), word(3))
     }
   }
 
-  package static func += (sum: inout ContentSum, other: ContentSum) { sum.words &+= other.words }
-  package static func -= (sum: inout ContentSum, other: ContentSum) { sum.words &-= other.words }
+  package static func += (sum: inout ContentSum, other: ContentSum) {
+    sum.words.0 &+= other.words.0
+    sum.words.1 &+= other.words.1
+    sum.words.2 &+= other.words.2
+    sum.words.3 &+= other.words.3
+  }
+
+  package static func -= (sum: inout ContentSum, other: ContentSum) {
+    sum.words.0 &-= other.words.0
+    sum.words.1 &-= other.words.1
+    sum.words.2 &-= other.words.2
+    sum.words.3 &-= other.words.3
+  }
+
+  package static func == (left: ContentSum, right: ContentSum) -> Bool { left.words == right.words }
 
   package var bytes: [UInt8] {
-    (0..<4).flatMap { word in withUnsafeBytes(of: words[word].littleEndian) { Array($0) } }
+    [words.0, words.1, words.2, words.3].flatMap { word in
+      withUnsafeBytes(of: word.littleEndian) { Array($0) }
+    }
   }
 }
 
