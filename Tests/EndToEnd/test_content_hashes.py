@@ -32,7 +32,7 @@ def test_everything_and_each_change_come_to_what_the_control_plane_says(world, c
             stream.acknowledge(held.version)
             changes = [
                 lambda: operator("key", "create", "--team", "tests"),
-                lambda: operator("key", "create", "--team", "tests", "--valid", "90d"),
+                lambda: operator("key", "create", "--team", "tests", "--valid-for", "90d"),
             ]
             for change in changes:
                 made = change()

@@ -39,8 +39,8 @@ struct ContentCountingTests {
       var keys: [String] = []
       for step in 0..<24 {
         try await gone()
-        for _ in 0...Int.random(in: 0..<2, using: &generator) {
-          try await edit(running, "\(step)-\(keys.count)", &keys, &generator)
+        for turn in 0...Int.random(in: 0..<2, using: &generator) {
+          try await edit(running, "\(step)-\(turn)", &keys, &generator)
         }
         for index in edges.indices where Bool.random(using: &generator) {
           held[index] = try await follow(edges[index], from: held[index])
