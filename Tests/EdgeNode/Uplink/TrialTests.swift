@@ -54,12 +54,12 @@ struct TrialTests {
   private func trial(_ script: String, in folder: ScratchFolder) throws -> ConfigurationTrial {
     var trial = ConfigurationTrial()
     trial.program = "\(folder.path)/child"
-    // Closed in children that other tests start meanwhile: a program that is open for writing cannot be run.
     let file = open(trial.program, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o700)
     try #require(file >= 0)
     let text = Array("#!/bin/sh\n\(script)\n".utf8)
     try #require(write(file, text, text.count) == text.count)
     close(file)
+    try #require(trial.program.waitUntilNobodyWrites())
     return trial
   }
 
@@ -241,4 +241,21 @@ private func offer(_ number: UInt8) -> WireResource {
   var offer = Updates.offer(number, upstream: 1)
   offer.offer.model = "model-\(number)"
   return offer
+}
+
+extension String {
+  /// A program that is open for writing cannot be run, and a child that another test has just started may still hold it
+  /// open. The kernel gives nobody a lease to read such a file.
+  fileprivate func waitUntilNobodyWrites() -> Bool {
+    let setLease: Int32 = 1024
+    let file = open(self, O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else { return false }
+    defer { close(file) }
+    for _ in 0..<10_000 {
+      if fcntl(file, setLease, F_RDLCK) == 0 { return fcntl(file, setLease, F_UNLCK) == 0 }
+      guard errno == EAGAIN else { return false }
+      usleep(1_000)
+    }
+    return false
+  }
 }
