@@ -1,5 +1,6 @@
 """What the kernel says of a process, its threads and its children: CPU time, resident memory, descriptors."""
 
+import contextlib
 import os
 import pathlib
 
@@ -43,8 +44,10 @@ def family(pid: int) -> list[int]:
 def pin(pid: int, core: int) -> None:
     """Every thread that the process has now, and by inheritance those to come."""
     for process in family(pid):
-        for thread in pathlib.Path(f"/proc/{process}/task").iterdir():
-            os.sched_setaffinity(int(thread.name), {core})
+        # What a database starts for a moment may be gone again.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for thread in pathlib.Path(f"/proc/{process}/task").iterdir():
+                os.sched_setaffinity(int(thread.name), {core})
 
 
 def listens(port: int) -> bool:
