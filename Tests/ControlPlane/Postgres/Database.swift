@@ -15,8 +15,12 @@ func openPool(
   on url: String, _ change: (inout PostgresPoolLimits) -> Void = { _ in }
 ) throws -> PostgresPool {
   var limits = PostgresPoolLimits()
+  limits.acquireTimeoutSeconds = 60
   change(&limits)
-  return PostgresPool(try PostgresConfiguration(url: url), limits: limits, logger: quietLogger)
+  var configuration = try PostgresConfiguration(url: url)
+  // A cluster that has only just begun answers late where much else runs.
+  configuration.connectTimeoutSeconds = 60
+  return PostgresPool(configuration, limits: limits, logger: quietLogger)
 }
 
 /// The error that `body` throws, nil when it throws none or another.
