@@ -1,8 +1,6 @@
 """What is taken away goes ahead of the configuration: revoked keys and suspended teams, through restarts too."""
 
 import contextlib
-import re
-import urllib.request
 
 import pytest
 from devfleet.catalogue import Offer
@@ -42,8 +40,7 @@ def ahead(edge) -> int:
 
 
 def metric(edge, name) -> int:
-    with urllib.request.urlopen(f"{edge.admin_url}/metrics", timeout=10) as answer:
-        return int(float(re.search(rf"^{name} (\S+)$", answer.read().decode(), re.MULTILINE)[1]))
+    return int(edge.metrics()[name])
 
 
 @contextlib.contextmanager

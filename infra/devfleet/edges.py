@@ -93,6 +93,12 @@ class Edge:
     def ready(self) -> bool:
         return answers(f"{self.admin_url}/readyz") == 200
 
+    def metrics(self) -> dict[str, float]:
+        """What the admin port says, by name with labels."""
+        with urllib.request.urlopen(f"{self.admin_url}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[:1] != "#")}
+
     def restart(self, *, kill=False) -> None:
         self.child.kill() if kill else self.child.stop()
         self.start()

@@ -16,10 +16,10 @@ struct scheduling {
   uint64_t period;
 };
 
-void strait_take_short_turns(void) {
+void strait_request_short_slices(void) {
   struct scheduling own = {0};
   if (syscall(SYS_sched_getattr, 0, &own, sizeof(own), 0) != 0 || own.policy != SCHED_OTHER) return;
-  // A fair thread's runtime is the length of its turns, in nanoseconds.
+  // Of a fair thread this is the slice, in nanoseconds.
   own.runtime = 300000;
   syscall(SYS_sched_setattr, 0, &own, 0);
 }

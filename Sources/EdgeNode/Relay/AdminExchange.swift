@@ -124,7 +124,6 @@ final class AdminPort: RequestReceiver, ConnectionOwner {
     return exchange
   }
 
-  func connectionCut(_ reason: ConnectionCut) {}
   func connectionCut(_ connection: Connection, reason: ConnectionCut) {}
 
   func forget(_ exchange: AdminExchange) {

@@ -3,7 +3,7 @@
 
 import Synchronization
 
-/// What is known of the addresses that have connections, or had some in the last second.
+/// What one address may do.
 package struct AddressLimits: Sendable {
   package let open: Int
   package let newPerSecond: Int
@@ -19,6 +19,7 @@ package struct AddressLimits: Sendable {
   }
 }
 
+/// What is known of the addresses that have connections, had some in the last second, or have offended.
 package struct AddressLedger {
   private struct Entry {
     var open = 0

@@ -67,7 +67,7 @@ package final class Edge: Sendable {
       let ready = ThreadGate()
       let thread = WorkerThread(name: "worker-\(index)") { [self] in
         strait_pool_prepare_thread()
-        strait_take_short_turns()
+        strait_request_short_slices()
         do {
           let worker = try Worker(
             settings: settings, handle: handle, tls: tls, policy: tables, revocations: revocations,

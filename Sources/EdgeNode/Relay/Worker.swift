@@ -306,10 +306,6 @@ final class Worker: RequestReceiver, ConnectionOwner {
       floorMicroseconds: limits.http2.slowReaderFloorMicroseconds)
   }
 
-  func connectionCut(_ reason: ConnectionCut) {
-    counters.add(cut: reason)
-  }
-
   func connectionCut(_ connection: Connection, reason: ConnectionCut) {
     counters.add(cut: reason)
     guard reason.isOffence, let address = clients.address(of: connection) else { return }

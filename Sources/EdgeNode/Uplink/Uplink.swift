@@ -208,17 +208,15 @@ package final class Uplink: Sendable {
       })
     let watcher = RevocationWatcher(
       link: link, limits: configuration.limits, keeper: revocations, logger: logger)
+    async let _: Void = starts.awaitProof { [exchangeCounts] in
+      let counts = exchangeCounts()
+      return counts.ended - min(counts.ended, counts.failed)
+    }
     await withTaskGroup { group in
       group.addTask { await follower.run() }
       group.addTask { await watcher.run() }
       group.addTask { await self.keeper.run(credentials) }
       group.addTask { await self.lastWord.run() }
-      group.addTask { [starts, exchangeCounts] in
-        await starts.run {
-          let counts = exchangeCounts()
-          return counts.ended - min(counts.ended, counts.failed)
-        }
-      }
       group.addTask { await renewal.run() }
       if let server = peering?.server({ [revocations] in
         // Without what is refused beside it, it would give access back at the other edge.

@@ -81,25 +81,21 @@ package struct ConfigurationEdit: Sendable {
     case .region(let region):
       guard !region.name.isEmpty else { throw .malformed("a region without a name") }
       try name(.region(region.name), "region \(region.name)")
-      let before = next.regions.updateValue(region, forKey: region.name)
-      try count(resource, insteadOf: before.map { old in .with { $0.region = old } })
+      try count(region, insteadOf: next.regions.updateValue(region, forKey: region.name))
     case .upstream(let upstream):
       guard let id = UpstreamID(bytes: upstream.id) else { throw .malformed("an upstream without an id") }
       try name(.upstream(id), "upstream \(upstream.name)")
-      let before = next.upstreams.updateValue(upstream, forKey: id)
-      try count(resource, insteadOf: before.map { old in .with { $0.upstream = old } })
+      try count(upstream, insteadOf: next.upstreams.updateValue(upstream, forKey: id))
     case .offer(let offer):
       guard let id = OfferID(bytes: offer.id), !offer.model.isEmpty else {
         throw .malformed("an offer without an id")
       }
       try name(.offer(id), "the offer \(id) of \(offer.model)")
-      let before = next.offers.updateValue(offer, forKey: id)
-      try count(resource, insteadOf: before.map { old in .with { $0.offer = old } })
+      try count(offer, insteadOf: next.offers.updateValue(offer, forKey: id))
     case .team(let team):
       guard let id = TeamID(bytes: team.id) else { throw .malformed("a team without an id") }
       try name(.team(id), "team \(id)")
-      let before = next.teams.updateValue(team, forKey: id)
-      try count(resource, insteadOf: before.map { old in .with { $0.team = old } })
+      try count(team, insteadOf: next.teams.updateValue(team, forKey: id))
     case .key(let key):
       guard let record = KeyRecord(key) else {
         throw .malformed("a key without an id, a team's id or a digest of 32 bytes")
@@ -114,30 +110,26 @@ package struct ConfigurationEdit: Sendable {
     switch reference.kind {
     case .region(let region):
       try name(.region(region), "region \(region)")
-      let before = next.regions.removeValue(forKey: region)
-      try count(nil, insteadOf: before.map { old in .with { $0.region = old } })
+      try count(nil, insteadOf: next.regions.removeValue(forKey: region))
     case .upstream(let bytes):
       let id: UpstreamID = try identifier(bytes)
       try name(.upstream(id), "upstream \(id)")
-      let before = next.upstreams.removeValue(forKey: id)
-      try count(nil, insteadOf: before.map { old in .with { $0.upstream = old } })
+      try count(nil, insteadOf: next.upstreams.removeValue(forKey: id))
     case .offer(let bytes):
       let id: OfferID = try identifier(bytes)
       try name(.offer(id), "offer \(id)")
-      let before = next.offers.removeValue(forKey: id)
-      try count(nil, insteadOf: before.map { old in .with { $0.offer = old } })
+      try count(nil, insteadOf: next.offers.removeValue(forKey: id))
     case .team(let bytes):
       let id: TeamID = try identifier(bytes)
       try name(.team(id), "team \(id)")
-      let before = next.teams.removeValue(forKey: id)
-      try count(nil, insteadOf: before.map { old in .with { $0.team = old } })
+      try count(nil, insteadOf: next.teams.removeValue(forKey: id))
     case .key(let bytes): keys.remove(try identifier(bytes))
     case nil: throw .malformed("a removal of a kind that this edge does not know")
     }
   }
 
-  private mutating func count(
-    _ resource: WireResource?, insteadOf before: WireResource?
+  private mutating func count<Resource: CountedResource>(
+    _ resource: Resource?, insteadOf before: Resource?
   ) throws(ConfigurationFault) {
     do {
       if let before { next.resourceSum -= try ContentSum(before) }

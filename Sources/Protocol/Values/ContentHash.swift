@@ -48,23 +48,34 @@ package struct ContentSum: Equatable, BitwiseCopyable, Sendable {
   }
 }
 
+/// What is counted by its encoding.
+protocol CountedResource: SwiftProtobuf.Message {
+  /// The kind's number in the contract's `Resource`.
+  static var kindNumber: UInt8 { get }
+}
+
+extension WireRegion: CountedResource { static var kindNumber: UInt8 { 1 } }
+extension WireUpstream: CountedResource { static var kindNumber: UInt8 { 2 } }
+extension WireOffer: CountedResource { static var kindNumber: UInt8 { 3 } }
+extension WireTeam: CountedResource { static var kindNumber: UInt8 { 4 } }
+
 extension ContentSum {
   /// - Throws: what the encoding of a message throws
   package init(_ resource: WireResource) throws {
     switch resource.kind {
-    case .region(let region): self = try Self.encoded(1, region)
-    case .upstream(let upstream): self = try Self.encoded(2, upstream)
-    case .offer(let offer): self = try Self.encoded(3, offer)
-    case .team(let team): self = try Self.encoded(4, team)
+    case .region(let region): try self.init(region)
+    case .upstream(let upstream): try self.init(upstream)
+    case .offer(let offer): try self.init(offer)
+    case .team(let team): try self.init(team)
     case .key(let key): self = KeyRecord(key).map { ContentSum($0) } ?? ContentSum()
     case nil: self.init()
     }
   }
 
-  package init(_ region: WireRegion) throws { self = try Self.encoded(1, region) }
-  package init(_ upstream: WireUpstream) throws { self = try Self.encoded(2, upstream) }
-  package init(_ offer: WireOffer) throws { self = try Self.encoded(3, offer) }
-  package init(_ team: WireTeam) throws { self = try Self.encoded(4, team) }
+  init<Resource: CountedResource>(_ resource: Resource) throws {
+    let bytes: [UInt8] = try resource.serializedBytes()
+    self = bytes.withUnsafeBytes { ContentSum(kind: Resource.kindNumber, $0) }
+  }
 
   /// By its 72 bytes.
   package init(_ key: KeyRecord) {
@@ -72,11 +83,6 @@ extension ContentSum {
       if let start = space.baseAddress { key.pack(into: start) }
       return ContentSum(kind: 5, UnsafeRawBufferPointer(space))
     }
-  }
-
-  private static func encoded(_ kind: UInt8, _ message: some SwiftProtobuf.Message) throws -> ContentSum {
-    let bytes: [UInt8] = try message.serializedBytes()
-    return bytes.withUnsafeBytes { ContentSum(kind: kind, $0) }
   }
 }
 
@@ -91,11 +97,6 @@ package struct KeySums: Equatable, Sendable {
 
   package mutating func add(_ key: KeyRecord) { change(key) { $0 += ContentSum(key) } }
   package mutating func remove(_ key: KeyRecord) { change(key) { $0 -= ContentSum(key) } }
-
-  package static func += (sums: inout KeySums, other: KeySums) {
-    sums.lasting += other.lasting
-    for (day, sum) in other.ending { sums.ending[day, default: ContentSum()] += sum }
-  }
 
   /// - Parameter day: since 1970; keys that end before it do not count
   package func sum(fromDay day: UInt32) -> ContentSum {

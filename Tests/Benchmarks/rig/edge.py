@@ -2,7 +2,6 @@
 so that it takes no part in the runs; the edge does its whole work all the same and keeps its usage records."""
 
 import pathlib
-import urllib.request
 
 from devfleet.catalogue import Offer, Upstream
 from devfleet.fleet import Fleet
@@ -104,9 +103,4 @@ class MeasuredEdge:
         return int(self.metrics()["strait_edge_spooled_records"])
 
     def metrics(self) -> dict[str, float]:
-        """By name with labels."""
-        with urllib.request.urlopen(f"{self._edge.admin_url}/metrics", timeout=10) as answer:
-            lines = answer.read().decode().splitlines()
-        return {
-            name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[:1] != "#")
-        }
+        return self._edge.metrics()

@@ -12,7 +12,6 @@ import subprocess
 import tempfile
 import threading
 import time
-import urllib.request
 
 from devfleet.processes import wait_until
 from devfleet.workplace import program
@@ -156,9 +155,7 @@ class Rig:
         return int(self.metrics()["strait_edge_configuration_version"])
 
     def metrics(self) -> dict[str, float]:
-        with urllib.request.urlopen(f"{self._centre.edge.admin_url}/metrics", timeout=10) as answer:
-            lines = answer.read().decode().splitlines()
-        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[0] != "#")}
+        return self._centre.edge.metrics()
 
     def forget_snapshot(self) -> None:
         """The file's pages leave memory, so that the next start reads the disk."""

@@ -56,11 +56,7 @@ def run(cases: list[Case], edge, trust: ssl.SSLContext, key: str, upstream: Coun
 
 
 def active_exchanges(edge) -> int:
-    import urllib.request
-
-    with urllib.request.urlopen(f"{edge.admin_url}/metrics", timeout=10) as answer:
-        text = answer.read().decode()
-    return int(float(next(line for line in text.splitlines() if "exchanges_active " in line and line[0] != "#").split()[1]))
+    return int(edge.metrics()["strait_edge_exchanges_active"])
 
 
 def _run_one(case: Case, number: int, edge, trust: ssl.SSLContext, key: str) -> Result:

@@ -49,9 +49,9 @@ static inline void strait_reset(int descriptor) {
   close(descriptor);
 }
 
-// Has this thread get the processor soon after it has something to do, for short turns: its share stays the same. From
-// Linux 6.12 on; elsewhere nothing changes.
-void strait_take_short_turns(void);
+// Asks the scheduler for short slices: the thread gets the processor sooner after it has something to do, and its share
+// stays the same. From Linux 6.12 (EEVDF) on; elsewhere nothing changes.
+void strait_request_short_slices(void);
 
 // Lets the process open as many descriptors as it is allowed to. Returns how many those are.
 static inline size_t strait_raise_descriptor_limit(void) {

@@ -115,10 +115,10 @@ final class HTTP1ServerSession: Session, ClientSide {
     guard phase == .head, stream == nil else { return }
     if input.isEmpty {
       guard now - idleSince > idleTimeoutMicroseconds else { return }
-      receiver.connectionCut(.idle)
+      receiver.connectionCut(connection, reason: .idle)
       close()
     } else if now - headBeganAt > limits.headTimeoutMicroseconds {
-      receiver.connectionCut(.headTimeout)
+      receiver.connectionCut(connection, reason: .headTimeout)
       refuse(status: 408)
     }
   }
@@ -235,7 +235,7 @@ final class HTTP1ServerSession: Session, ClientSide {
 
   /// The client has had its answer, and sends on what nobody wants.
   private func cutRefusedBody() {
-    receiver.connectionCut(.refusedBody)
+    receiver.connectionCut(connection, reason: .refusedBody)
     close()
   }
 

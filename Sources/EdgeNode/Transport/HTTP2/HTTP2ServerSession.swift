@@ -7,7 +7,7 @@ protocol RequestReceiver: AnyObject {
   /// A stream for a request that has begun; nil to refuse it.
   func makeStream(on client: any ClientSide) -> RelayedStream?
   /// A connection, or a stream of it, is ended for what the client did or did not do.
-  func connectionCut(_ reason: ConnectionCut)
+  func connectionCut(_ connection: Connection, reason: ConnectionCut)
 }
 
 final class HTTP2ServerSession: HTTP2Session, ClientSide {
@@ -59,7 +59,7 @@ final class HTTP2ServerSession: HTTP2Session, ClientSide {
       rest()
     }
     if isIdle, secondGoawayAt == 0, now - idleSince > idleTimeoutMicroseconds {
-      receiver.connectionCut(.idle)
+      receiver.connectionCut(connection, reason: .idle)
       drain()
     }
   }
@@ -192,7 +192,7 @@ final class HTTP2ServerSession: HTTP2Session, ClientSide {
       // It does not only leave this stream unread: nothing at all has come from it.
       connection.close(.cut(.slowReader))
     } else {
-      receiver.connectionCut(.slowReader)
+      receiver.connectionCut(connection, reason: .slowReader)
       reset(stream.clientStreamID, NGHTTP2_ENHANCE_YOUR_CALM)
     }
   }

@@ -56,25 +56,14 @@ final class StartKeeper: Sendable {
     }
   }
 
-  /// Waits until the edge has proved that it lives with what it started from; then for the task's end.
+  /// Waits until the edge has proved that it lives with what it started from.
   /// - Parameter ended: exchanges that ended well since the process started
-  func run(ended: @Sendable () -> UInt64) async {
+  func awaitProof(ended: @Sendable () -> UInt64) async {
     let start = monotonicSeconds()
-    var isProved = false
-    while !Task.isCancelled {
-      if !isProved,
-        monotonicSeconds() - start >= limits.provenSeconds || ended() >= limits.provenExchanges
-      {
-        forgetUnlessOver()
-        isProved = true
-      }
-      let pause = isProved ? 3600 : min(1, limits.provenSeconds)
-      do { try await Task.sleep(for: .seconds(pause)) } catch {}
+    while monotonicSeconds() - start < limits.provenSeconds, ended() < limits.provenExchanges {
+      guard (try? await Task.sleep(for: .seconds(min(1, limits.provenSeconds)))) != nil else { return }
     }
-  }
-
-  /// A process that was asked to end proves nothing any more.
-  private func forgetUnlessOver() {
+    // A process that was asked to end proves nothing any more.
     if mark.withLock({ $0?.isUnderWay == true }) { forget() }
   }
 
