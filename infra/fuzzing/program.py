@@ -2,7 +2,7 @@
 AddressSanitizer, with the checks that an optimised build leaves out (bounds of raw buffers among them).
 
 SwiftPM cannot link libFuzzer without compiling every dependency for it, which takes a quarter of an hour. Here the
-compiler is called directly, and the one dependency, SwiftProtobuf, is taken from the release build."""
+compiler is called directly, and what the contract's values depend on is taken from the release build."""
 
 import hashlib
 import os
@@ -22,6 +22,11 @@ PROTOCOL = [REPOSITORY / "Sources" / "Protocol" / name for name in ("Contract", 
 DATA_PATH = [EDGE / name for name in ("Transport", "Policy", "Relay", "Dialects")]
 TARGETS = [REPOSITORY / "Tests" / "Fuzz"]
 
+# What StraitProtocol depends on, and what that does in turn.
+DEPENDENCIES = [
+    "SwiftProtobuf", "Crypto", "CryptoBoringWrapper", "CCryptoBoringSSL", "CCryptoBoringSSLShims", "CXKCP", "CXKCPShims",
+]  # fmt: skip
+
 COMMON = ["-swift-version", "6", "-package-name", "strait", "-wmo", "-g", "-O", "-assert-config", "Debug"]
 INSTRUMENTED = ["-sanitize=fuzzer,address"]
 
@@ -29,16 +34,23 @@ INSTRUMENTED = ["-sanitize=fuzzer,address"]
 def build() -> None:
     """Compiles what has changed since the last time; done in a blink when nothing has."""
     FOLDER.mkdir(exist_ok=True)
-    for needed in (RELEASE / "Modules" / "SwiftProtobuf.swiftmodule", RELEASE / "SwiftProtobuf.build"):
-        if not needed.exists():
-            raise FleetError("fuzzing takes SwiftProtobuf from the release build; next: infra/build")
+    dependencies = [object_file for name in DEPENDENCIES for object_file in _released(name)]
     _write_module_map()
-    protocol = _module("StraitProtocol", PROTOCOL, [], changed_with=[RELEASE / "Modules" / "SwiftProtobuf.swiftmodule"])
+    interfaces = [RELEASE / "Modules" / f"{name}.swiftmodule" for name in ("SwiftProtobuf", "Crypto")]
+    protocol = _module("StraitProtocol", PROTOCOL, [], changed_with=interfaces)
     data_path = _module("EdgeDataPath", DATA_PATH, [*INSTRUMENTED, "-enable-testing"], changed_with=[protocol, *_headers()])
     # The targets are checked for memory too, but their own branches are not what a fuzzer should search.
     targets = _module("FuzzTargets", TARGETS, ["-sanitize=address"], changed_with=[data_path])
     bindings = [_binding(source) for name in BINDINGS for source in sorted((EDGE / name).glob("*.c"))]
-    _link([protocol, data_path, targets, *bindings, *sorted((RELEASE / "SwiftProtobuf.build").glob("*.o"))])
+    _link([protocol, data_path, targets, *bindings, *dependencies])
+
+
+def _released(dependency: str) -> list[pathlib.Path]:
+    """The objects of a dependency that the release build made."""
+    objects = sorted((RELEASE / f"{dependency}.build").rglob("*.o"))
+    if not objects:
+        raise FleetError(f"fuzzing takes {dependency} from the release build; next: infra/build")
+    return objects
 
 
 def _sources(folders: list[pathlib.Path]) -> list[pathlib.Path]:
