@@ -4,7 +4,7 @@ import CLinux
 import Glibc
 import Synchronization
 
-final class Overload: Sendable {
+package final class Overload: Sendable {
   private struct Watch {
     var pressure: MemoryPressure
     var trimmedAt: Int64 = 0
@@ -17,10 +17,11 @@ final class Overload: Sendable {
   private let currentLevel = Atomic<UInt8>(0)
   private let used = Atomic<Int>(0)
   private let surplus = Atomic<Int>(0)
+  private let looks = Atomic<UInt64>(0)
   /// The kernel's account of this process's memory.
   private let account: Int32
 
-  init(_ pressure: MemoryPressure) {
+  package init(_ pressure: MemoryPressure) {
     watch = Mutex(Watch(pressure: pressure))
     account = open("/proc/self/statm", O_RDONLY | O_CLOEXEC)
   }
@@ -35,19 +36,26 @@ final class Overload: Sendable {
 
   var usedBytes: Int { used.load(ordering: .relaxed) }
 
-  /// What must be given back, by all workers together.
-  var excessBytes: Int { surplus.load(ordering: .relaxed) }
+  /// What one of `workers` must give back: once for each look, because what it gives back is seen only at the next.
+  /// - Parameter seen: the look that the worker has done its share for
+  package func takeShare(of workers: Int, after seen: inout UInt64) -> Int {
+    let newest = looks.load(ordering: .acquiring)
+    guard newest != seen else { return 0 }
+    seen = newest
+    return surplus.load(ordering: .relaxed) / max(1, workers)
+  }
 
   var limitBytes: Int { watch.withLock { $0.pressure.limitBytes } }
 
   /// Looks at the memory in use. Called by one worker, a few times a second.
-  func look(now: Int64) {
+  package func look(now: Int64) {
     guard let bytes = residentBytes() else { return }
     let isShort = watch.withLock { watch in
       let level = watch.pressure.observe(usedBytes: bytes)
       used.store(bytes, ordering: .relaxed)
       surplus.store(watch.pressure.excess(usedBytes: bytes), ordering: .relaxed)
       currentLevel.store(level.rawValue, ordering: .relaxed)
+      looks.add(1, ordering: .releasing)
       guard level > .normal, now - watch.trimmedAt > Self.trimIntervalMicroseconds else { return false }
       watch.trimmedAt = now
       return true

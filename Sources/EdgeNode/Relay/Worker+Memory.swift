@@ -29,7 +29,8 @@ extension Worker {
 
   /// Each worker gives back its share of what is too much, from the streams that hold the most.
   private func resetLargest() {
-    var excess = overload.excessBytes / max(1, settings.workers)
+    var excess = overload.takeShare(of: settings.workers, after: &relievedLook)
+    guard excess > 0 else { return }
     let holding = exchanges.lazy.map { (exchange: $0, bytes: $0.bufferedBytes) }
       .filter { $0.bytes >= Self.resetFloorBytes }
       .sorted { $0.bytes > $1.bytes }

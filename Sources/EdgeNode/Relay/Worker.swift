@@ -39,6 +39,8 @@ final class Worker: RequestReceiver, ConnectionOwner {
   let accessLog: AccessLog?
   private let gate: ConnectionGate
   let overload: Overload
+  /// The look at the memory in use that this worker has given back its share for.
+  var relievedLook: UInt64 = 0
   /// Does what one worker does for all.
   let isFirst: Bool
   private var tls: TLSContext

@@ -145,6 +145,8 @@ package final class UsageSpool: UsageSink {
 private func spoolThread(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
   guard let argument else { return nil }
   strait_name_thread("spool")
+  // It may lose its core while it holds the lock that workers append under.
+  strait_request_short_slices()
   Unmanaged<UsageSpool>.fromOpaque(argument).takeRetainedValue().runUpkeep()
   return nil
 }
