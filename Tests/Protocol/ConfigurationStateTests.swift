@@ -3,8 +3,6 @@ import StraitProtocol
 import TestSupport
 import Testing
 
-private let lineage = Data(repeating: 9, count: 16)
-
 private func id(_ number: UInt8) -> Data {
   Data([UInt8](repeating: 0, count: 15) + [number])
 }
@@ -41,21 +39,6 @@ private func key(_ number: UInt8, of team: UInt8, digestBytes: Int = 32) -> Wire
     resource.key.id = id(number)
     resource.key.teamID = id(team)
     resource.key.digest = Data(repeating: number, count: digestBytes)
-  }
-}
-
-private func update(
-  from: UInt64 = 0, to version: UInt64, last: Bool = true, lineage: Data = lineage,
-  _ upserts: [WireResource] = [],
-  removing removals: [WireResourceReference] = []
-) -> WireConfigurationUpdate {
-  .with { update in
-    update.lineage = lineage
-    update.fromVersion = from
-    update.version = version
-    update.last = last
-    update.upserts = upserts
-    update.removals = removals
   }
 }
 

@@ -3,23 +3,7 @@ import StraitProtocol
 import TestSupport
 import Testing
 
-private let lineage = Data(repeating: 9, count: 16)
-
 private func id(_ number: Int) -> Data { Data([UInt8](repeating: 0, count: 15) + [UInt8(number)]) }
-
-private func update(
-  from: UInt64 = 0, to version: UInt64, _ upserts: [WireResource] = [],
-  removing removals: [WireResourceReference] = []
-) -> WireConfigurationUpdate {
-  .with { update in
-    update.lineage = lineage
-    update.fromVersion = from
-    update.version = version
-    update.last = true
-    update.upserts = upserts
-    update.removals = removals
-  }
-}
 
 private func key(_ number: Int, endsAt: Int64 = 0) -> WireResource {
   .with { resource in
