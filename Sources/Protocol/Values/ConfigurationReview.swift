@@ -201,7 +201,11 @@ package struct ConfigurationReview: Sendable {
         if next[key.digest] == nil, !next.contains(key.id), key.expiresAt > now, !isRevoked(key) { gone += 1 }
       }
     }
-    try judge(gone: gone, of: standing.count, few: Self.fewKeys, "keys", confirmed: confirmed)
+    if gone >= Self.fewKeys {
+      // What has ended by itself is neither missed nor a reason to miss less.
+      let count = standing.liveCounts(now: now).all
+      try judge(gone: gone, of: count, few: Self.fewKeys, "keys", confirmed: confirmed)
+    }
     guard next.count - resumed <= max(Self.manyKeys, standing.count * 2) else {
       throw .doubtful("there would be \(next.count) keys where there are \(standing.count)")
     }

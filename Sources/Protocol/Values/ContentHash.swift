@@ -105,6 +105,13 @@ package struct KeySums: Equatable, Sendable {
     }
   }
 
+  /// Whether there may be a key that ends by then. There is none where this says so.
+  package func mayEnd(by microseconds: Int64) -> Bool {
+    let day = microseconds / Self.dayMicroseconds
+    return ending.contains { Int64($0.key) <= day && $0.value != ContentSum() }
+      || day >= Int64(UInt16.max) && lasting != ContentSum()
+  }
+
   private mutating func change(_ key: KeyRecord, _ body: (inout ContentSum) -> Void) {
     let day = key.expiresAt / Self.dayMicroseconds
     guard let day = UInt16(exactly: day), day < UInt16.max else { return body(&lasting) }

@@ -5,8 +5,8 @@ import Testing
 
 private let team = TeamID(high: 0x0303_0303_0303_0303, low: 0x0303_0303_0303_0303)
 
-/// Version 5: 20 offers of 20 upstreams and 1,000 keys.
-private func standing() throws -> ConfigurationReceiver {
+/// Version 5: 20 offers of 20 upstreams and 1,000 keys, the last of which end after a second.
+private func standing(ending: UInt64 = 0) throws -> ConfigurationReceiver {
   var update = Updates.snapshot(version: 5)
   for number in UInt8(100)..<119 {
     var upstream = Updates.upstream(number)
@@ -19,7 +19,10 @@ private func standing() throws -> ConfigurationReceiver {
   for number in UInt64(0)..<999 {
     var digest = KeyDigest()
     digest.words = (number &* 0x9E37_79B9_7F4A_7C15, number, 0, 1)
-    packed.append(KeyRecord(id: KeyID(high: 1, low: number), teamID: team, digest: digest, expiresAt: 0))
+    packed.append(
+      KeyRecord(
+        id: KeyID(high: 1, low: number), teamID: team, digest: digest,
+        expiresAt: number >= 999 - ending ? 1_000_000 : 0))
   }
   update.packedKeys = packed.bytes
   var receiver = ConfigurationReceiver(state: ConfigurationState(), limits: UplinkLimits())
@@ -124,6 +127,37 @@ struct ConfirmedRemovalTests {
       Issue.record("an unconfirmed snapshot was taken")
       return
     }
+  }
+
+  @Test("counts keys that have ended neither as gone nor among those that were there")
+  func ended() throws {
+    var receiver = try standing(ending: 400)
+    let hundred = removal(offers: 0, keys: 120, confirmed: nil)
+    let more = removal(offers: 0, keys: 121, confirmed: nil)
+    // Before they end, 121 of 1,000 are few; then 120 of 600 are a fifth, and one more is too many.
+    for update in [hundred, more] {
+      guard case .apply = receiver.receive(update, now: 999_999) else {
+        Issue.record("an eighth of the keys was missed")
+        return
+      }
+    }
+    guard case .apply = receiver.receive(hundred, now: 1_000_000) else {
+      Issue.record("a fifth of the keys was missed")
+      return
+    }
+    #expect(
+      receiver.receive(more, now: 1_000_000)
+        == .refuse(version: 6, reason: "121 of 600 keys would be gone at once", kind: .doubtful))
+    // Those that have ended may go together with that fifth.
+    var all = hundred
+    for number in UInt64(599)..<999 {
+      all.removals.append(.with { $0.key = Data(KeyID(high: 1, low: number).bytes) })
+    }
+    guard case .apply(let next) = receiver.receive(all, now: 1_000_000) else {
+      Issue.record("keys that had ended were missed")
+      return
+    }
+    #expect(next.keys.count == 480)
   }
 
   @Test("nothing of it goes to an edge that would not know it")

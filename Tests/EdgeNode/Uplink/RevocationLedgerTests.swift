@@ -146,6 +146,54 @@ struct RevocationLedgerTests {
     #expect(taken(secondsApart: 2) == 100)
   }
 
+  /// Of team 3 `ended` keys that have ended by the time of the revocations and `good` ones; 70 good ones of team 4.
+  private func aging(ended: Int, good: Int) throws -> ConfigurationState {
+    let now = Revocations.of(number: 1, version: 1).madeAt
+    var update = Updates.snapshot(version: 5)
+    update.upserts = [Updates.region("eu-west"), Updates.team(3), Updates.team(4)]
+    for number in 0..<ended + good + 70 {
+      var key = Updates.key(UInt8(number + 10), team: number < ended + good ? 3 : 4)
+      if number < ended { key.key.expiresAt = now - Int64(number) }
+      update.upserts.append(key)
+    }
+    return try ConfigurationState().applying([update])
+  }
+
+  @Test("keys that have ended are not taken away, and are none of those that there are")
+  func ended() throws {
+    let revocation = Revocations.of(team: 3, number: 3, version: 9)
+    // 100 keys of 170 altogether, of which 14 are good beside 70 others: a sixth.
+    let few = try aging(ended: 86, good: 14)
+    var ledger = RevocationLedger()
+    try ledger.take(revocation, applied: few, stored: few, limit: 10)
+    #expect(ledger.number == 3)
+    // 18 of 88 is more than a fifth, though it is little of the 188 that are here.
+    let many = try aging(ended: 100, good: 18)
+    let fault = #expect(throws: RevocationFault.self) {
+      var ledger = RevocationLedger()
+      try ledger.take(revocation, applied: many, stored: many, limit: 10)
+    }
+    #expect(fault == .unconfirmed(keys: 18, total: 88))
+    // The control: without an end they are more than half.
+    let lasting = try aging(ended: 0, good: 100)
+    #expect(throws: RevocationFault.unconfirmed(keys: 100, total: 170)) {
+      var ledger = RevocationLedger()
+      try ledger.take(revocation, applied: lasting, stored: lasting, limit: 10)
+    }
+  }
+
+  @Test("single keys that have ended add up to nothing")
+  func endedBurst() throws {
+    let state = try aging(ended: 100, good: 0)
+    var ledger = RevocationLedger()
+    for number in 0..<100 {
+      try ledger.take(
+        Revocations.of(key: UInt8(number + 10), number: UInt64(number + 1), version: 9), applied: state,
+        stored: state, limit: 1000)
+    }
+    #expect(ledger.number == 100)
+  }
+
   @Test("there is a limit to how many it holds")
   func limit() throws {
     var ledger = RevocationLedger()

@@ -83,8 +83,17 @@ package struct RevocationLedger: Sendable, Equatable {
   private struct Departure: Sendable, Equatable {
     var madeAt: Int64
     var keys: Int
-    /// Keys that there were before it.
+    /// Keys that were good before it.
     var total: Int
+  }
+
+  /// Keys that had ended, of so many: counting takes a look at all, which is not worth it for each of many revocations.
+  private var ended: Ended?
+
+  private struct Ended: Sendable, Equatable {
+    var at: Int64
+    var count: Int
+    var among: Int
   }
 
   package init() {}
@@ -153,17 +162,33 @@ package struct RevocationLedger: Sendable, Equatable {
   private mutating func count(
     _ entry: RevocationEntry, in configuration: ConfigurationState
   ) throws(RevocationFault) {
-    let keys = configuration.keyCount(under: entry.subject)
+    // As the control plane counted them then, so that both come to the same.
+    let keys = configuration.keyCount(under: entry.subject, now: entry.madeAt)
     guard keys > 0 else { return }
-    recent.removeAll { abs($0.madeAt - entry.madeAt) > Int64(RevocationCap.burstSeconds) * 1_000_000 }
+    recent.removeAll { !Self.isOfOneBurst($0.madeAt, entry.madeAt) }
     let recently = recent.reduce(0) { $0 + $1.keys }
     // Those that went lately may have left the configuration already.
-    let before = max(configuration.keys.count, recent.first?.total ?? 0)
+    let good = goodKeys(in: configuration.keys, at: entry.madeAt, lacking: keys + recently)
+    let before = max(good, recent.first?.total ?? 0)
     let total = max(keys, before - recently)
     guard !RevocationCap.needsConfirmation(of: keys, recently: recently, total: total) else {
       throw .unconfirmed(keys: keys + recently, total: before)
     }
     recent.append(Departure(madeAt: entry.madeAt, keys: keys, total: before))
+  }
+
+  /// - Parameter gone: how many fewer keys the configuration may have since the ended ones were counted
+  private mutating func goodKeys(in keys: KeySet, at now: Int64, lacking gone: Int) -> Int {
+    guard let ended, Self.isOfOneBurst(ended.at, now), keys.count >= ended.among - gone else {
+      let good = keys.liveCounts(now: now).all
+      ended = Ended(at: now, count: keys.count - good, among: keys.count)
+      return good
+    }
+    return max(0, keys.count - ended.count)
+  }
+
+  private static func isOfOneBurst(_ one: Int64, _ other: Int64) -> Bool {
+    abs(one - other) <= Int64(RevocationCap.burstSeconds) * 1_000_000
   }
 
   /// What is to be refused beside the configuration that is in force.
