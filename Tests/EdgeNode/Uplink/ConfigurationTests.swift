@@ -117,6 +117,50 @@ struct ConfigurationTests {
     }
   }
 
+  @Test("drops what goes on from a refused update, and takes what goes on from what it has")
+  func crossing() async throws {
+    let plane = try FakeControlPlane()
+    plane.set { $0.greeting = [Updates.snapshot(version: 5)] }
+    try await plane.serve { link, enrolment in
+      let edge = try EdgeUnderTest(plane, link: link, enrolment: enrolment, folder: try ScratchFolder())
+      try await edge.run {
+        #expect(try await plane.nextHello().version == 0)
+        #expect(try await plane.nextAcknowledgement() == 5)
+        plane.set { $0.greeting = [] }
+        // All of these are under way before the refusal is heard; one of them in two parts.
+        plane.send(Updates.dangling(from: 5, to: 6))
+        var first = Updates.delta(from: 6, to: 7, team: 30)
+        first.last = false
+        plane.send(first)
+        plane.send(Updates.delta(from: 6, to: 7, team: 31))
+        plane.send(Updates.delta(from: 7, to: 8, team: 32))
+        plane.send(Updates.delta(from: 5, to: 8, team: 33))
+        let said = try await plane.next { event -> String? in
+          switch event {
+          case .hello(let hello): "hello \(hello.version)"
+          case .refusal(let version, _): "refused \(version)"
+          case .acknowledgement(let version): "took \(version)"
+          default: nil
+          }
+        }
+        #expect(said == "refused 6")
+        let next = try await plane.next { event -> String? in
+          switch event {
+          case .hello(let hello): "hello \(hello.version)"
+          case .refusal(let version, _): "refused \(version)"
+          case .acknowledgement(let version): "took \(version)"
+          default: nil
+          }
+        }
+        #expect(next == "took 8")
+        #expect(edge.applied.versions == [5, 8])
+        // Once something was taken, what was refused before excuses no gap.
+        plane.send(Updates.delta(from: 6, to: 9, team: 34))
+        #expect(try await plane.nextHello().version == 0)
+      }
+    }
+  }
+
   @Test("asks for everything when an update does not go on from what it has")
   func gap() async throws {
     let plane = try FakeControlPlane()

@@ -13,6 +13,8 @@ package struct FollowState: Sendable, Equatable {
   private var refused: UInt64?
   /// Refused deltas since the last one that was taken; a snapshot follows each.
   private var refusedDeltas = 0
+  /// Set from a refusal that crossed newer deltas until a delta is taken.
+  private var isSentAgain = false
   private var isHeldBack = false
   /// The longest pause before a snapshot that follows a refused delta.
   package static let longestPauseSeconds = 60.0
@@ -44,7 +46,10 @@ package struct FollowState: Sendable, Equatable {
 
   package mutating func acknowledge(_ version: UInt64) {
     acknowledged = version
-    if !sentSnapshot { refusedDeltas = 0 }
+    if !sentSnapshot {
+      refusedDeltas = 0
+      isSentAgain = false
+    }
     // A refusal that crossed an update on the wire may have reset the base since.
     if base == 0 {
       base = version
@@ -54,8 +59,17 @@ package struct FollowState: Sendable, Equatable {
 
   /// A refused delta is followed by a snapshot at once; a refused snapshot by the next version's, not by itself again. An
   /// edge that takes snapshots and refuses every delta after them gets them ever more seldom.
+  ///
+  /// Where deltas from the refused version on were on their way already, the edge has dropped them, and the newest may be
+  /// without the fault: that goes out as one delta from what the edge runs, once, before everything does.
   /// - Returns: the pause in seconds before `goOn`; 0 for none
   package mutating func refuse(_ version: UInt64) -> Double {
+    if version < base, acknowledged > 0, !isSentAgain {
+      isSentAgain = true
+      base = acknowledged
+      sentSnapshot = false
+      return 0
+    }
     if sentSnapshot {
       refused = version
     } else {

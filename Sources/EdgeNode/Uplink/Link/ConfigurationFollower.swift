@@ -128,6 +128,8 @@ final class ConfigurationFollower: Sendable {
     case .wait: break
     case .apply(let next): try await use(next, session)
     case .refuse(let version, let reason, let kind): refuse(version, reason, kind, session)
+    case .drop(let version):
+      logger.notice("goes on from a refused configuration", metadata: ["version": "\(version)"])
     case .startOver(let reason):
       wantsSnapshot.withLock { $0 = true }
       throw FollowEnd.startOver(reason: reason)
@@ -172,6 +174,7 @@ final class ConfigurationFollower: Sendable {
 
   private func refuse(_ version: UInt64, _ reason: String, _ kind: RefusalKind, _ session: FollowSession) {
     facts.refused(kind)
+    receiver.withLock { $0.refused(version) }
     let reason = String(reason.prefix(configuration.limits.reasonCharacters))
     logger.error("configuration refused", metadata: ["version": "\(version)", "reason": "\(reason)"])
     session.say(

@@ -13,12 +13,15 @@ package struct ConfigurationReceiver: Sendable {
     case refuse(version: UInt64, reason: String, kind: RefusalKind)
     /// It does not go on from what is here: ask for a whole snapshot.
     case startOver(reason: String)
+    /// It goes on from what was refused, and was sent before the control plane heard of that.
+    case drop(version: UInt64)
 
     /// For a log line; says nothing of what is in a configuration.
     var summary: String {
       switch self {
       case .wait: "it is not complete"
       case .apply(let state): "version \(state.version)"
+      case .drop(let version): "version \(version) goes on from what was refused"
       case .refuse(_, let reason, _), .startOver(let reason): reason
       }
     }
@@ -63,6 +66,10 @@ package struct ConfigurationReceiver: Sendable {
   private let resourcesLimit: Int
   private let review: ConfigurationReview
   private var incoming: Incoming?
+  /// The last version that was refused, or dropped because it goes on from that, since one was taken.
+  private var untaken: (version: UInt64, dropped: Int)?
+  /// The control plane answers a refusal with something that fits. One that sent so much meanwhile has not heard of it.
+  private static let droppedAtMost = 1_000
 
   package init(
     state: ConfigurationState, limits: UplinkLimits, review: ConfigurationReview = ConfigurationReview()
@@ -80,7 +87,7 @@ package struct ConfigurationReceiver: Sendable {
     guard update.includes(part) else {
       return .startOver(reason: "a part of version \(part.version) came within version \(update.version)")
     }
-    if case .failure(.gap) = update.edit { return doesNotFit(part) }
+    if case .failure(.gap) = update.edit { return goesOnElsewhere(part) }
     if case .failure(.otherLineage) = update.edit { return doesNotFit(part) }
     update.take(part, review)
     guard update.parts <= partsLimit, update.size <= resourcesLimit else {
@@ -101,11 +108,27 @@ package struct ConfigurationReceiver: Sendable {
 
   package mutating func commit(_ next: ConfigurationState) {
     state = next
+    untaken = nil
   }
 
-  /// Drops the parts of an update whose rest will not come.
+  /// The control plane is told that the version is refused.
+  package mutating func refused(_ version: UInt64) {
+    untaken = (version, 0)
+  }
+
+  /// Drops the parts of an update whose rest will not come: another stream begins.
   package mutating func forget() {
     incoming = nil
+    untaken = nil
+  }
+
+  private mutating func goesOnElsewhere(_ part: WireConfigurationUpdate) -> Reception {
+    // All parts of it come here, one by one.
+    guard let before = untaken, before.dropped < Self.droppedAtMost, part.fromVersion == before.version
+    else { return doesNotFit(part) }
+    guard part.last else { return .wait }
+    untaken = (part.version, before.dropped + 1)
+    return .drop(version: part.version)
   }
 
   private func doesNotFit(_ part: WireConfigurationUpdate) -> Reception {

@@ -69,6 +69,39 @@ struct FollowStateTests {
     #expect(state.refuse(newest + 1) == 0)
   }
 
+  @Test("deltas that a refusal crosses come again as one, and everything only if that is refused too")
+  func crossing() {
+    var state = state(holding: 5)
+    state.sent(from: 5, to: 6)
+    state.sent(from: 6, to: 7)
+    state.sent(from: 7, to: 8)
+    #expect(state.refuse(6) == 0)
+    #expect(state.next(newest: 8) == 5)
+    state.sent(from: 5, to: 8)
+    state.sent(from: 8, to: 9)
+    // That was refused too.
+    #expect(state.refuse(8) == 0)
+    #expect(state.next(newest: 9) == 0)
+    state.sent(from: 0, to: 9)
+    state.acknowledge(9)
+    // Once a delta was taken, the next refusal has the same way again.
+    state.sent(from: 9, to: 10)
+    state.acknowledge(10)
+    state.sent(from: 10, to: 11)
+    state.sent(from: 11, to: 12)
+    #expect(state.refuse(11) == 0)
+    #expect(state.next(newest: 12) == 10)
+  }
+
+  @Test("a newcomer that refuses its snapshot has nothing that a delta could go on from")
+  func crossingSnapshot() {
+    var state = state(holding: 0)
+    state.sent(from: 0, to: 6)
+    state.sent(from: 6, to: 7)
+    #expect(state.refuse(6) == 0)
+    #expect(state.next(newest: 7) == 0)
+  }
+
   @Test("who runs the newest is in step, and who lags, refused or has nothing is not")
   func inStep() {
     #expect(state(holding: 9).isInStep(newest: 9) && !state(holding: 8).isInStep(newest: 9))
