@@ -1,8 +1,10 @@
 """What updates say that the configuration comes to, beside what a reader of the contract makes of them."""
 
 import hashlib
+import time
 
 import pytest
+from devfleet.processes import wait_until
 
 from survival.content_hashes import Held
 from survival.contract import present
@@ -63,3 +65,32 @@ def test_who_refuses_a_change_gets_everything_and_goes_on_from_there(world, cont
         operator("key", "revoke", made["summary"]["public_id"])
         parts = stream.next()
         assert parts[0].from_version > 0 and comes_to(held, parts)
+
+
+def test_who_holds_something_else_than_it_should_is_sent_everything(world, contract):
+    operator = world.fleet.control_plane.operator
+    from_day = int(time.time()) // 86_400 + 2
+    with PlayedEdge(contract, world.fleet.control_plane, "eu-west") as edge, edge.following(contract=LEVEL) as stream:
+        held = Held()
+
+        def take(parts, content_hash=None) -> None:
+            held.apply(parts)
+            stream.acknowledge(
+                held.version, content_hash=content_hash or held.hash(from_day), hashed_from_day=from_day
+            )
+
+        take(stream.next())
+        # What is right brings nothing: the next update is a change.
+        made = operator("key", "create", "--team", "tests", "--valid-for", "90d")
+        parts = stream.next()
+        assert parts[0].from_version == held.version
+        take(parts, content_hash=bytes(32))
+        while (parts := stream.next())[0].from_version:
+            take(parts, content_hash=bytes(32))
+        wait_until(lambda: "is not what that version has" in edge.row.get("refusal", ""), "it shows")
+        take(parts)
+        wait_until(lambda: not edge.row.get("refusal"), "nothing is wrong any more")
+        operator("key", "revoke", made["summary"]["public_id"])
+        parts = stream.next()
+        assert parts[0].from_version == held.version
+        take(parts)

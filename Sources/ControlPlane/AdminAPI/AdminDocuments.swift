@@ -44,7 +44,7 @@ package struct EdgeSummary: Codable, Sendable {
   package var newestVersion: UInt64
   /// How long there has been a version that it has not acknowledged; 0 when it is in step.
   package var lagSeconds: Int
-  /// Why it refused a version, where it did.
+  /// Why it refused a version, where it did, or what is wrong with the one that it runs.
   package var refusal: String?
   package var spooledRecords: UInt64
   package var lostRecords: UInt64

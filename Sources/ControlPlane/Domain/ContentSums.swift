@@ -72,10 +72,9 @@ package struct ContentCheck: Sendable, Equatable {
     return Data(sum.bytes)
   }
 
-  /// From which day on keys count for edges that have had some for long. Beyond the end of the day after, so that no two
-  /// clocks disagree on whether a key of that day was still sent.
-  package static func firstDay(now microseconds: Int64) -> UInt32 {
-    UInt32(clamping: microseconds / KeySums.dayMicroseconds + 2)
+  /// Whether who counted at that time had all keys of the day: none of them has ended yet.
+  package static func isCountable(fromDay day: UInt32, now microseconds: Int64) -> Bool {
+    Int64(day) > microseconds / KeySums.dayMicroseconds
   }
 }
 

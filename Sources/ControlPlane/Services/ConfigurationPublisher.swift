@@ -111,6 +111,12 @@ package actor ConfigurationPublisher {
     }
   }
 
+  /// By what an edge's word of what it holds at the newest version is judged; nil at others, and where that is not known.
+  package func knownCheck(of version: UInt64, fromDay day: UInt32) async -> ContentCheck? {
+    guard version == ceilings.newest else { return nil }
+    return await counter.knownCheck(of: version, fromDay: day, now: Moment.now.microseconds)
+  }
+
   private func wholeUpdate(to target: UInt64) async throws -> ConfigurationParts {
     dropOldSnapshot()
     if let snapshot,

@@ -83,7 +83,11 @@ extension ConfigurationReader {
 actor ContentCounter {
   private let reader: ConfigurationReader
   private let logger: Logger
-  private var known: ContentSums?
+  private var known: ContentSums? {
+    didSet { judged = nil }
+  }
+  /// Many edges come to one version at once.
+  private var judged: ContentCheck?
   private var counting: Task<Void, Never>?
   /// Takes seconds where there are a million keys, and nobody waits for it.
   private var isCountingAll = false
@@ -102,7 +106,7 @@ actor ContentCounter {
   ///   - now: microseconds since 1970
   func learn(_ sums: ContentSums, now: Int64) {
     guard isNews(sums) else { return }
-    let day = ContentCheck.firstDay(now: now)
+    let day = KeySums.firstDay(now: now)
     if let known, known.version == sums.version,
       ContentCheck(known, fromDay: day) != ContentCheck(sums, fromDay: day)
     {
@@ -119,7 +123,18 @@ actor ContentCounter {
     while let counting { await counting.value }
     if known?.version != version { await count(version) }
     guard let known, known.version == version else { return nil }
-    return ContentCheck(known, fromDay: ContentCheck.firstDay(now: now))
+    return ContentCheck(known, fromDay: KeySums.firstDay(now: now))
+  }
+
+  /// By what an edge's word of what it holds is judged; nil where that is not known, and nothing is counted for it.
+  /// - Parameter now: microseconds since 1970
+  func knownCheck(of version: UInt64, fromDay day: UInt32, now: Int64) -> ContentCheck? {
+    guard let known, known.version == version, ContentCheck.isCountable(fromDay: day, now: now) else {
+      return nil
+    }
+    if let judged, judged.version == version, judged.fromDay == day { return judged }
+    judged = ContentCheck(known, fromDay: day)
+    return judged
   }
 
   private func count(_ version: UInt64) async {

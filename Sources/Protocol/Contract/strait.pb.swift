@@ -315,6 +315,11 @@ package nonisolated struct WireConfigurationHello: Sendable {
   /// 4: content hashes.
   package var contract: UInt32 = 0
 
+  /// As in an acknowledgement, of the version above.
+  package var contentHash: Data = Data()
+
+  package var hashedFromDay: UInt32 = 0
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -327,8 +332,10 @@ package nonisolated struct WireConfigurationAcknowledgement: Sendable {
 
   package var version: UInt64 = 0
 
-  /// of all that the edge holds at this version; empty from an edge of the first form
+  /// Of all that the edge holds at this version, as in an update; empty from an edge that does not say.
   package var contentHash: Data = Data()
+
+  package var hashedFromDay: UInt32 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1306,7 +1313,7 @@ nonisolated extension WireConfigurationStatus: SwiftProtobuf.Message, SwiftProto
 
 nonisolated extension WireConfigurationHello: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ConfigurationHello"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lineage\0\u{1}version\0\u{3}software_version\0\u{3}base_url\0\u{1}contract\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lineage\0\u{1}version\0\u{3}software_version\0\u{3}base_url\0\u{1}contract\0\u{3}content_hash\0\u{3}hashed_from_day\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1319,6 +1326,8 @@ nonisolated extension WireConfigurationHello: SwiftProtobuf.Message, SwiftProtob
       case 3: try { try decoder.decodeSingularStringField(value: &self.softwareVersion) }()
       case 4: try { try decoder.decodeSingularStringField(value: &self.baseURL) }()
       case 5: try { try decoder.decodeSingularUInt32Field(value: &self.contract) }()
+      case 6: try { try decoder.decodeSingularBytesField(value: &self.contentHash) }()
+      case 7: try { try decoder.decodeSingularUInt32Field(value: &self.hashedFromDay) }()
       default: break
       }
     }
@@ -1340,6 +1349,12 @@ nonisolated extension WireConfigurationHello: SwiftProtobuf.Message, SwiftProtob
     if self.contract != 0 {
       try visitor.visitSingularUInt32Field(value: self.contract, fieldNumber: 5)
     }
+    if !self.contentHash.isEmpty {
+      try visitor.visitSingularBytesField(value: self.contentHash, fieldNumber: 6)
+    }
+    if self.hashedFromDay != 0 {
+      try visitor.visitSingularUInt32Field(value: self.hashedFromDay, fieldNumber: 7)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1349,6 +1364,8 @@ nonisolated extension WireConfigurationHello: SwiftProtobuf.Message, SwiftProtob
     if lhs.softwareVersion != rhs.softwareVersion {return false}
     if lhs.baseURL != rhs.baseURL {return false}
     if lhs.contract != rhs.contract {return false}
+    if lhs.contentHash != rhs.contentHash {return false}
+    if lhs.hashedFromDay != rhs.hashedFromDay {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1356,7 +1373,7 @@ nonisolated extension WireConfigurationHello: SwiftProtobuf.Message, SwiftProtob
 
 nonisolated extension WireConfigurationAcknowledgement: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ConfigurationAcknowledgement"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{3}content_hash\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{3}content_hash\0\u{3}hashed_from_day\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1366,6 +1383,7 @@ nonisolated extension WireConfigurationAcknowledgement: SwiftProtobuf.Message, S
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularUInt64Field(value: &self.version) }()
       case 2: try { try decoder.decodeSingularBytesField(value: &self.contentHash) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.hashedFromDay) }()
       default: break
       }
     }
@@ -1378,12 +1396,16 @@ nonisolated extension WireConfigurationAcknowledgement: SwiftProtobuf.Message, S
     if !self.contentHash.isEmpty {
       try visitor.visitSingularBytesField(value: self.contentHash, fieldNumber: 2)
     }
+    if self.hashedFromDay != 0 {
+      try visitor.visitSingularUInt32Field(value: self.hashedFromDay, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: WireConfigurationAcknowledgement, rhs: WireConfigurationAcknowledgement) -> Bool {
     if lhs.version != rhs.version {return false}
     if lhs.contentHash != rhs.contentHash {return false}
+    if lhs.hashedFromDay != rhs.hashedFromDay {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

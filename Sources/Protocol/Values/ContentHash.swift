@@ -119,6 +119,13 @@ package struct KeySums: Equatable, Sendable {
   }
 
   package static let dayMicroseconds: Int64 = 86_400_000_000
+
+  /// From which day on keys count between two who have had some for long. Beyond the end of the day after, so that no two
+  /// clocks disagree on whether a key of that day was still sent.
+  /// - Parameter microseconds: since 1970
+  package static func firstDay(now microseconds: Int64) -> UInt32 {
+    UInt32(clamping: microseconds / dayMicroseconds + 2)
+  }
 }
 
 extension ConfigurationState {
@@ -128,6 +135,13 @@ extension ConfigurationState {
     var sum = resourceSum
     sum += keys.sums.sum(fromDay: day)
     return sum.bytes
+  }
+
+  /// What an edge says of what it holds.
+  /// - Parameter now: microseconds since 1970
+  package func contentClaim(now: Int64) -> (hash: Data, fromDay: UInt32) {
+    let day = KeySums.firstDay(now: now)
+    return (Data(contentHash(fromDay: day)), day)
   }
 
   /// Of all but the keys, counted anew.

@@ -47,6 +47,9 @@ struct DiagnosisTests {
     #expect(Diagnosis.database(readinessStatus: 503).result == .fail)
     #expect(Diagnosis.edges([edge(connected: false)]).map(\.result) == [.fail])
     #expect(Diagnosis.edges([edge(version: 6, refusal: "a dangling offer")]).map(\.result) == [.fail])
+    let strange = Diagnosis.edges([edge(version: 7, refusal: "what it holds is not what that version has")])
+    #expect(strange.map(\.result) == [.fail])
+    #expect(strange.first?.message.contains("runs configuration 7, and what it holds") == true)
     #expect(Diagnosis.spool([edge(lost: 1)]).map(\.result) == [.fail])
   }
 

@@ -161,6 +161,36 @@ struct ConfigurationTests {
     }
   }
 
+  @Test("says with each acknowledgement and each hello what it holds")
+  func claims() async throws {
+    let plane = try FakeControlPlane()
+    plane.set { $0.greeting = [Updates.snapshot(version: 5)] }
+    let folder = try ScratchFolder()
+    try await plane.serve { link, enrolment in
+      let edge = try EdgeUnderTest(plane, link: link, enrolment: enrolment, folder: folder)
+      try await edge.run {
+        let hello = try await plane.nextHello()
+        #expect(hello.contentHash.isEmpty && hello.hashedFromDay == 0)
+        #expect(try await plane.nextAcknowledgement() == 5)
+        plane.send(Updates.delta(from: 5, to: 6, team: 30))
+        #expect(try await plane.nextAcknowledgement() == 6)
+        let held = try #require(edge.applied.last)
+        let said = plane.get { $0.lastAcknowledgement }
+        #expect(said.version == 6 && said.hashedFromDay > 20_000)
+        #expect(Array(said.contentHash) == held.contentHash(fromDay: said.hashedFromDay))
+      }
+      plane.set { $0.greeting = [] }
+      let again = try EdgeUnderTest(plane, link: link, enrolment: enrolment, folder: folder, token: nil)
+      let held = try #require(try again.uplink.loadLastGood())
+      try await again.run {
+        let hello = try await plane.next { event -> WireConfigurationHello? in
+          if case .hello(let hello) = event, hello.version == 6 { hello } else { nil }
+        }
+        #expect(Array(hello.contentHash) == held.contentHash(fromDay: hello.hashedFromDay))
+      }
+    }
+  }
+
   @Test("asks for everything when an update does not go on from what it has")
   func gap() async throws {
     let plane = try FakeControlPlane()

@@ -51,6 +51,7 @@ final class FakeControlPlane: Sendable {
     var watches: [Int: AsyncStream<WireRevocation>.Continuation] = [:]
     /// As a control plane from before there were revocations.
     var knowsRevocations = true
+    var lastAcknowledgement = WireConfigurationAcknowledgement()
     /// Per epoch: the records as a database would hold them, each number once.
     var stored: [UInt64: [UInt64: WireUsageRecord]] = [:]
     var watermarks: [UInt64: UInt64] = [:]
@@ -332,7 +333,9 @@ private struct ConfigurationService: WireConfiguration.SimpleServiceProtocol {
             defer { plane.closeStream(number) }
             for await update in updates { try await response.write(update) }
           }
-        case .acknowledgement(let acknowledgement): plane.note(.acknowledgement(acknowledgement.version))
+        case .acknowledgement(let acknowledgement):
+          plane.set { $0.lastAcknowledgement = acknowledgement }
+          plane.note(.acknowledgement(acknowledgement.version))
         case .refusal(let refusal): plane.note(.refusal(refusal.version, refusal.reason))
         case .report(let report): plane.take(report)
         case nil: break

@@ -86,8 +86,8 @@ class Following:
             if holds(parts):
                 return parts
 
-    def acknowledge(self, version: int) -> None:
-        self.say(acknowledgement=self.contract.ConfigurationAcknowledgement(version=version))
+    def acknowledge(self, version: int, **content) -> None:
+        self.say(acknowledgement=self.contract.ConfigurationAcknowledgement(version=version, **content))
 
     def _read(self, stream) -> None:
         try:

@@ -63,6 +63,11 @@ package enum Diagnosis {
           .fail(
             "edges", "\(name(edge)) is not connected, last seen \(edge.lastSeenAt ?? "never")",
             next: "see whether it runs and reaches the control plane; it serves on with what it has"))
+      } else if let refusal = edge.refusal, edge.version == edge.newestVersion {
+        findings.append(
+          .fail(
+            "edges", "\(name(edge)) runs configuration \(edge.version), and \(refusal)",
+            next: "run strait doctor again in a minute; if it stays so, look at the control plane's log"))
       } else if let refusal = edge.refusal {
         findings.append(
           .fail(

@@ -81,6 +81,14 @@ package struct FollowState: Sendable, Equatable {
     return min(Self.longestPauseSeconds, Double(1 << min(refusedDeltas - 1, 10)))
   }
 
+  /// What the edge says that it holds is not what the version has: to be followed by a snapshot, like a refusal. While
+  /// something newer is on its way, that is judged.
+  /// - Returns: as `refuse`; nil where nothing is to be done
+  package mutating func distrust(_ version: UInt64) -> Double? {
+    guard version == base, version == acknowledged else { return nil }
+    return refuse(version)
+  }
+
   package mutating func goOn() {
     isHeldBack = false
   }

@@ -30,6 +30,10 @@ final class FollowStream: Sendable {
     var report = EdgeStore.Report()
     var stored: EdgeStore.Report?
     var storedAt: ContinuousClock.Instant?
+    /// What the edge says that it holds, until that is judged.
+    var claim: ContentClaim?
+    /// Something newer had been made when this was sent: what had been revoked in it may be missing here.
+    var incomparable: UInt64?
     /// Of the newest report, and of the one that was answered last.
     var mark: Int64 = 0
     var answeredMark: Int64 = 0
@@ -83,6 +87,7 @@ final class FollowStream: Sendable {
         // A delta is for who has what it goes on from; a snapshot finds whatever the edge runs.
         let confirmed = try await publisher.confirmedRemovals(
           since: from > 0 ? from : standing, through: update.version)
+        if !update.isOfNewest { shared.withLock { $0.incomparable = update.version } }
         for part in update.parts {
           var seen = update.part(part, asSeenFrom: identity.region.text)
           if part.last, let confirmed { seen.confirmedRemovals = confirmed }
@@ -144,6 +149,7 @@ final class FollowStream: Sendable {
       default:
         throw Refusal.invalid("a hello comes first and once, and this message is not what is due")
       }
+      await judgeClaim(wake)
       try await storeReport()
       // Not before the database has been heard: a control plane without one does not know what is newest.
       if shared.withLock({ $0.mark != $0.answeredMark }) { wake.yield() }
@@ -165,6 +171,9 @@ final class FollowStream: Sendable {
       $0.follow = follow
       $0.level = ContractLevel(hello: hello.contract)
       $0.report.version = follow.acknowledged
+      if follow.acknowledged > 0 {
+        $0.claim = ContentClaim(hello.version, hello.contentHash, fromDay: hello.hashedFromDay)
+      }
     }
     logger.info("edge follows", metadata: ["version": "\(hello.version)", "newest": "\(newest)"])
   }
@@ -175,7 +184,36 @@ final class FollowStream: Sendable {
       $0.report.version = acknowledgement.version
       $0.report.refusedVersion = nil
       $0.report.refusal = nil
+      $0.claim = ContentClaim(
+        acknowledgement.version, acknowledgement.contentHash, fromDay: acknowledgement.hashedFromDay)
     }
+  }
+
+  /// Compares what the edge holds with what the version has, as soon as that is known here.
+  private func judgeClaim(_ wake: AsyncStream<Void>.Continuation) async {
+    let claim = shared.withLock { shared in
+      // Who understands less holds something else than what is counted.
+      shared.level >= .hashed && shared.claim?.version != shared.incomparable ? shared.claim : nil
+    }
+    guard let claim, let check = await publisher.knownCheck(of: claim.version, fromDay: claim.fromDay)
+    else { return }
+    let isRight = claim.hash == check.hash(seenFrom: identity.region.text)
+    let pause = shared.withLock { shared -> Double? in
+      guard shared.claim == claim else { return nil }
+      if isRight {
+        shared.claim = nil
+        return nil
+      }
+      guard let pause = shared.follow?.distrust(claim.version) else { return nil }
+      shared.claim = nil
+      shared.report.refusal = ContentClaim.doubt(claim.version)
+      return pause
+    }
+    guard let pause else { return }
+    logger.error(
+      "edge holds something else than the version has; it is sent everything",
+      metadata: ["version": "\(claim.version)"])
+    goOn(after: pause, wake)
   }
 
   private func refuse(_ refusal: WireConfigurationRefusal, _ wake: AsyncStream<Void>.Continuation) {
@@ -187,6 +225,10 @@ final class FollowStream: Sendable {
       $0.report.refusal = reason
       return $0.follow?.refuse(refusal.version) ?? 0
     }
+    goOn(after: pause, wake)
+  }
+
+  private func goOn(after pause: Double, _ wake: AsyncStream<Void>.Continuation) {
     guard pause > 0 else {
       wake.yield()
       return
@@ -207,6 +249,7 @@ final class FollowStream: Sendable {
       let isNews =
         shared.stored?.version != shared.report.version
         || shared.stored?.refusedVersion != shared.report.refusedVersion
+        || shared.stored?.refusal != shared.report.refusal
       let isOld = shared.storedAt.map { now - $0 >= .seconds(Self.reportSeconds) } ?? true
       guard isNews || isOld else { return nil }
       defer { shared.report.hasNewCounts = false }

@@ -107,6 +107,7 @@ final class ConfigurationFollower: Sendable {
         if !startsOver && state.version > 0 {
           $0.lineage = Data(state.lineage)
           $0.version = state.version
+          ($0.contentHash, $0.hashedFromDay) = state.contentClaim(now: Self.now)
         }
         $0.softwareVersion = configuration.softwareVersion
         $0.baseURL = configuration.baseURL
@@ -150,7 +151,15 @@ final class ConfigurationFollower: Sendable {
     wantsSnapshot.withLock { $0 = false }
     keeper.keep(next)
     session.progressed()
-    session.say(.with { $0.acknowledgement = .with { $0.version = next.version } })
+    let content = next.contentClaim(now: Self.now)
+    session.say(
+      .with {
+        $0.acknowledgement = .with {
+          $0.version = next.version
+          $0.contentHash = content.hash
+          $0.hashedFromDay = content.fromDay
+        }
+      })
     logger.debug("configuration applied", metadata: ["version": "\(next.version)"])
   }
 

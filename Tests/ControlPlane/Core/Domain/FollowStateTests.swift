@@ -102,6 +102,27 @@ struct FollowStateTests {
     #expect(state.next(newest: 7) == 0)
   }
 
+  @Test("who holds something else than the version has is sent everything, once for each version")
+  func distrusted() {
+    var state = state(holding: 9)
+    #expect(state.distrust(9) == 0)
+    #expect(!state.isInStep(newest: 9))
+    #expect(state.next(newest: 9) == 0)
+    state.sent(from: 0, to: 9)
+    state.acknowledge(9)
+    #expect(state.distrust(9) == 0)
+    #expect(state.next(newest: 9) == nil && !state.isInStep(newest: 9))
+    #expect(state.next(newest: 10) == 0)
+    state.sent(from: 0, to: 10)
+    state.acknowledge(10)
+    #expect(state.isInStep(newest: 10))
+    // What it held before is of no interest while it takes the next.
+    state.sent(from: 10, to: 11)
+    #expect(state.distrust(10) == nil)
+    state.acknowledge(11)
+    #expect(state.isInStep(newest: 11))
+  }
+
   @Test("who runs the newest is in step, and who lags, refused or has nothing is not")
   func inStep() {
     #expect(state(holding: 9).isInStep(newest: 9) && !state(holding: 8).isInStep(newest: 9))

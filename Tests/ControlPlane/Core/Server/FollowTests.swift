@@ -38,6 +38,26 @@ struct FollowTests {
     }
   }
 
+  @Test("changes that a refusal crosses come again as one, and not as everything")
+  func crossing() async throws {
+    try await withControlPlane { running in
+      _ = try await running.applyFleet()
+      let edge = try await AttendingEdge.join(running)
+      let base = edge.version
+      edge.will(.hold)
+      _ = try await running.makeKey()
+      try await eventually { edge.held != nil }
+      let refused = try #require(edge.held)
+      _ = try await running.makeKey()
+      try await eventually { edge.held.map { $0 > refused } == true }
+      edge.refuseHeld(refused, because: "a test says so")
+      try await eventually { edge.version > refused }
+      #expect(edge.state.keys.count == 2)
+      #expect(edge.bases == [0, base, refused, base])
+      await edge.leave()
+    }
+  }
+
   @Test("a change made through one replica reaches an edge on another")
   func replicas() async throws {
     try await withControlPlane { first in

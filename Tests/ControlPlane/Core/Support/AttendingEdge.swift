@@ -16,9 +16,17 @@ final class AttendingEdge: Sendable {
     case hold
   }
 
+  /// What it says that it holds.
+  enum Claim: Sendable {
+    case nothing, right, wrong
+  }
+
   private struct Shared {
     var state = ConfigurationState()
     var behaviour = Behaviour.take
+    var claim = Claim.nothing
+    /// From which version each update went on.
+    var bases: [UInt64] = []
     var held: ConfigurationState?
     var refusals = 0
   }
@@ -34,19 +42,24 @@ final class AttendingEdge: Sendable {
   /// A configuration that came and was not answered.
   var held: UInt64? { shared.withLock { $0.held?.version } }
   var refusals: Int { shared.withLock { $0.refusals } }
+  /// From which version each update went on; 0 for a snapshot.
+  var bases: [UInt64] { shared.withLock { $0.bases } }
 
-  private init(_ edge: TestEdge, holding state: ConfigurationState) {
+  private init(_ edge: TestEdge, holding state: ConfigurationState, claiming claim: Claim) {
     self.edge = edge
     (statuses, outgoing) = AsyncStream.makeStream()
-    shared.withLock { $0.state = state }
+    shared.withLock {
+      $0.state = state
+      $0.claim = claim
+    }
   }
 
   /// Connects, and returns when the control plane knows what the edge runs.
   static func join(
     _ running: RunningControlPlane, as edge: TestEdge,
-    holding state: ConfigurationState = ConfigurationState()
+    holding state: ConfigurationState = ConfigurationState(), claiming claim: Claim = .nothing
   ) async throws -> AttendingEdge {
-    let attending = AttendingEdge(edge, holding: state)
+    let attending = AttendingEdge(edge, holding: state, claiming: claim)
     attending.start(running)
     try await eventually {
       let listed = try await FleetStore.list(on: running.pool).first { $0.id == edge.id.description }
@@ -55,9 +68,13 @@ final class AttendingEdge: Sendable {
     return attending
   }
 
-  static func join(_ running: RunningControlPlane, region: String = "eu-west") async throws -> AttendingEdge {
-    try await join(running, as: try await TestEdge.enrolled(running, region: region))
+  static func join(
+    _ running: RunningControlPlane, region: String = "eu-west", claiming claim: Claim = .nothing
+  ) async throws -> AttendingEdge {
+    try await join(running, as: try await TestEdge.enrolled(running, region: region), claiming: claim)
   }
+
+  func claims(_ claim: Claim) { shared.withLock { $0.claim = claim } }
 
   func will(_ behaviour: Behaviour) { shared.withLock { $0.behaviour = behaviour } }
 
@@ -71,6 +88,15 @@ final class AttendingEdge: Sendable {
       return held.version
     }
     if let version { acknowledge(version) }
+  }
+
+  /// Refuses the first of what it holds back, and drops what goes on from that.
+  func refuseHeld(_ version: UInt64, because reason: String) {
+    shared.withLock {
+      $0.held = nil
+      $0.behaviour = .take
+    }
+    refuse(version, reason)
   }
 
   func report(ended: UInt64, failed: UInt64) {
@@ -92,13 +118,15 @@ final class AttendingEdge: Sendable {
   // MARK: The stream
 
   private func start(_ running: RunningControlPlane) {
-    let hello = shared.withLock { $0.state }
+    let (hello, claim) = shared.withLock { ($0.state, $0.claim) }
     outgoing.yield(
       .with {
         $0.hello = .with {
           $0.lineage = Data(hello.lineage)
           $0.version = hello.version
           $0.softwareVersion = "0.0.1-test"
+          $0.contract = claim == .nothing ? 0 : ContractLevel.current.rawValue
+          if hello.version > 0 { ($0.contentHash, $0.hashedFromDay) = claim.words(about: hello) }
         }
       })
     let (security, port) = (edge.security, running.ports.link)
@@ -122,26 +150,51 @@ final class AttendingEdge: Sendable {
   }
 
   private func receive(_ parts: [WireConfigurationUpdate]) throws {
-    let base = shared.withLock { $0.held ?? $0.state }
+    let base = shared.withLock { shared in
+      shared.bases.append(parts.first?.fromVersion ?? 0)
+      return shared.held ?? shared.state
+    }
     let next = try base.applying(parts)
     switch shared.withLock({ $0.behaviour }) {
     case .hold: shared.withLock { $0.held = next }
     case .refuse(next.version, let reason):
       shared.withLock { $0.refusals += 1 }
-      outgoing.yield(
-        .with {
-          $0.refusal = .with {
-            $0.version = next.version
-            $0.reason = reason
-          }
-        })
+      refuse(next.version, reason)
     case .take, .refuse:
       shared.withLock { $0.state = next }
       acknowledge(next.version)
     }
   }
 
+  private func refuse(_ version: UInt64, _ reason: String) {
+    outgoing.yield(
+      .with {
+        $0.refusal = .with {
+          $0.version = version
+          $0.reason = reason
+        }
+      })
+  }
+
   private func acknowledge(_ version: UInt64) {
-    outgoing.yield(.with { $0.acknowledgement = .with { $0.version = version } })
+    let (state, claim) = shared.withLock { ($0.state, $0.claim) }
+    outgoing.yield(
+      .with {
+        $0.acknowledgement = .with {
+          $0.version = version
+          ($0.contentHash, $0.hashedFromDay) = claim.words(about: state)
+        }
+      })
+  }
+}
+
+extension AttendingEdge.Claim {
+  fileprivate func words(about state: ConfigurationState) -> (hash: Data, fromDay: UInt32) {
+    let right = state.contentClaim(now: Moment.now.microseconds)
+    switch self {
+    case .nothing: return (Data(), 0)
+    case .right: return right
+    case .wrong: return (Data(repeating: 7, count: 32), right.fromDay)
+    }
   }
 }
