@@ -41,7 +41,7 @@ void *strait_pool_take(size_t count) {
   block *next = first->next;
   lists[list] = next;
   // Between two turns of a stream its memory leaves the cache: the next taker would wait for what stands here.
-  __builtin_prefetch(next, 1);
+  strait_prefetch(next, list * GRAIN < 1024 ? list * GRAIN : 1024);
   kept_bytes -= list * GRAIN;
   return first;
 }
