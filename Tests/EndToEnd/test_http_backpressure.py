@@ -3,7 +3,10 @@
 Nothing here is judged by the clock. That an upstream is not read any more is seen from this: nothing more leaves it
 while the same worker serves many others."""
 
+import concurrent.futures
+import contextlib
 import re
+import socket
 import threading
 import zlib
 
@@ -14,6 +17,8 @@ from scripted import WAYS, at_head, scripts
 from uploads import PartialRequest, Pump, large_body, pump_until_still, taking_all
 
 MUCH = b'"' + b"0123456789abcdef" * (2 << 20) + b'"'
+LATE = b'"' + b"0123456789abcdef" * (1 << 16) + b'"'
+LATE_READERS = 50
 # What the kernel holds of a loopback connection between the edge and somebody who does not read.
 KERNEL_BYTES = 12 << 20
 # An HTTP/2 upstream is held back by the stream's window, an HTTP/2 client holds the edge back by its own.
@@ -31,11 +36,12 @@ def edge(world, tmp_path_factory):
 
 
 async def much_or_little(exchange):
-    if exchange.request.json["messages"][0]["content"] != "much":
+    text = {"much": MUCH, "late": LATE}.get(exchange.request.json["messages"][0]["content"])
+    if text is None:
         return await scripts.chat()(exchange)
-    await exchange.head(200, {"content-type": "application/json"}, framing="length", length=len(MUCH))
-    for start in range(0, len(MUCH), 65536):
-        await exchange.write(MUCH[start : start + 65536])
+    await exchange.head(200, {"content-type": "application/json"}, framing="length", length=len(text))
+    for start in range(0, len(text), 65536):
+        await exchange.write(text[start : start + 65536])
     await exchange.end()
 
 
@@ -90,6 +96,36 @@ def test_answers_that_nobody_reads_cost_the_edge_little(world, edge, scripted, o
         until_still(unread, others)
         assert not any(exchange.ended.is_set() for exchange in unread)
         assert resident_bytes(edge) - before < 32 << 20
+
+
+@pytest.mark.parametrize("way", ["http1", "http2"])
+def test_late_readers_get_all_of_it_and_others_are_answered_meanwhile(world, edge, scripted, others, way, http2):
+    with contextlib.ExitStack() as stack, scripted.doing(much_or_little):
+        clients = [stack.enter_context(client_of(world, edge, http2)) for _ in range(LATE_READERS)]
+        streams = [ask_and_wait(client, way, http2) for client in clients]
+        until_still(scripted.exchanges[:], others)
+        for client in clients:
+            receive_ahead(client, 1 << 20)
+        pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(LATE_READERS))
+        readers = [pool.submit(client.take_all, stream) for client, stream in zip(clients, streams)]
+        while not all(reader.done() for reader in readers):
+            assert others.answer(others.ask(chat_body())).status == 200
+            others.seen.clear()
+        assert {reader.result() for reader in readers} == {(len(LATE), zlib.crc32(LATE))}
+
+
+def receive_ahead(client, count: int) -> None:
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, count)
+
+
+def ask_and_wait(client, way, http2) -> int:
+    if not http2:
+        # The reader's kernel would take all of it.
+        receive_ahead(client, 4096)
+    stream = client.ask(chat_body(f"scripted-{way}", content="late"))
+    client.hold(stream)
+    client.head(stream)
+    return stream
 
 
 def resident_bytes(edge) -> int:

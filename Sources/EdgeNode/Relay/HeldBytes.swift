@@ -30,6 +30,9 @@ final class HeldBytes: Sendable {
   /// More than the limit is held, which `note` lets happen.
   var isOver: Bool { held.load(ordering: .relaxed) > limit }
 
+  /// So much more that nothing can be waited for.
+  var isFarOver: Bool { held.load(ordering: .relaxed) > limit + limit / 4 }
+
   /// There is a reason to hold less.
   var isHalfUsed: Bool { held.load(ordering: .relaxed) > limit / 2 }
 
@@ -107,6 +110,7 @@ final class HeldShare {
 
   var isHalfUsed: Bool { all.isHalfUsed }
   var isOver: Bool { all.isOver }
+  var isFarOver: Bool { all.isFarOver }
   var limit: Int { all.limit }
   func takeExemption(holding count: Int) -> Bool { all.takeExemption(holding: count) }
   func giveExemption() { all.giveExemption() }

@@ -42,7 +42,7 @@ extension Worker {
   }
 
   /// Resets streams whose answers wait, those of the connection that lets the most wait first: whoever reads has been
-  /// flushed when this is called, at a turn's end. A worker that holds no more than its part leaves it to the others.
+  /// flushed when this is called, at a turn's end without bulk. A worker that holds no more than its part leaves it to the others.
   func resetUnread() {
     let part = heldAnswers.limit / max(1, settings.workers)
     guard heldAnswers.used > part else { return }

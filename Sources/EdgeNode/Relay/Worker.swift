@@ -90,7 +90,8 @@ final class Worker: RequestReceiver, ConnectionOwner {
     loop.onTurn = { [unowned self] in
       handle.timings.turn.observe($0)
       handle.timings.longestTurn.observe($0, now: loop.now)
-      if heldAnswers.isOver { resetUnread() }
+      // Who reads may be on the way with its bulk.
+      if heldAnswers.isOver, !loop.hasBulk || heldAnswers.isFarOver { resetUnread() }
       if !turnedAwayClients.isEmpty { turnedAwayClients.reset(now: loop.now) }
     }
     loop.onSweep = { [unowned self] in sweep() }

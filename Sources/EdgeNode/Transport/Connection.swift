@@ -75,8 +75,17 @@ final class Connection: EventSource {
   /// How long the last words may take.
   private static let closingMicroseconds: Int64 = 10_000_000
 
-  /// How much one connection may send in one turn before the others have theirs.
-  private static let flushesPerTurn = 4
+  /// How often a session is asked for bytes before other connections have their turn. One that has given half a buffer
+  /// is asked again only when those with less to say have said it.
+  private static let flushesAtOnce = 4
+  private static let promptBytes = LoopBuffers.size / 2
+
+  /// What waits until the others have been served.
+  private struct Bulk: OptionSet {
+    let rawValue: UInt8
+    static let receiving = Bulk(rawValue: 1)
+    static let sending = Bulk(rawValue: 2)
+  }
 
   let loop: EventLoop
   private(set) var session: Session?
@@ -99,6 +108,12 @@ final class Connection: EventSource {
   private var phase: Phase
   private let unsent = ByteQueue()
   private var readingPaused = false
+  /// Not empty while the connection is on the loop's list.
+  private var bulk = Bulk()
+  /// There was much to receive the last time, so there may be more.
+  private var receivesBulk = false
+  /// The same for sending, or the kernel did not take all of it.
+  private var sendsBulk = false
   private var interest: UInt32
   private let openedAt: Int64
   private let handshakeTimeoutMicroseconds: Int64
@@ -209,7 +224,31 @@ final class Connection: EventSource {
       loop.serveAfterOthers(self, events: events)
       return
     }
-    answer(events)
+    if receivesBulk || events & EPOLLOUT.rawValue != 0 { sortOut(events) } else { answer(events) }
+  }
+
+  /// What the kernel did not take at once is bulk, whatever it is. An end or an error is no bulk.
+  private func sortOut(_ events: UInt32) {
+    if events & EPOLLOUT.rawValue != 0 { wait(for: .sending) }
+    let incoming = events & ~EPOLLOUT.rawValue
+    if receivesBulk, phase == .open, incoming == EPOLLIN.rawValue {
+      wait(for: .receiving)
+    } else if incoming != 0 {
+      receive()
+    }
+  }
+
+  private func wait(for work: Bulk) {
+    if bulk.isEmpty { loop.serveBulk(of: self) }
+    bulk.insert(work)
+  }
+
+  /// The loop has taken the connection off its list.
+  func moveBulk() {
+    let work = bulk
+    bulk = []
+    if work.contains(.receiving), phase == .open, !readingPaused { receive() }
+    if work.contains(.sending) { sendSome() }
   }
 
   override func readyAfterOthers(_ events: UInt32) {
@@ -238,7 +277,8 @@ final class Connection: EventSource {
 
   private func receive() {
     let space = loop.buffers.received
-    let count = recv(descriptor, space.baseAddress, session?.receivesAtMost ?? LoopBuffers.size, 0)
+    let most = session?.receivesAtMost ?? LoopBuffers.size
+    let count = recv(descriptor, space.baseAddress, most, 0)
     guard count > 0 else {
       if count == 0 { peerEnded(inOrder: tls == nil) } else if !wouldBlock() { close(.failed) }
       return
@@ -250,6 +290,7 @@ final class Connection: EventSource {
     }
     lastReceivedAt = loop.now
     bytesReceived &+= UInt64(count)
+    receivesBulk = count >= most / 2
     let bytes = UnsafeRawBufferPointer(rebasing: space[..<count])
     guard tls != nil else {
       session?.receive(bytes)
@@ -314,20 +355,29 @@ final class Connection: EventSource {
 
   // MARK: Sending
 
-  /// Sends what the session has to say, as much as one turn allows and the kernel takes.
+  /// Sends what the session has to say, unless it is much, or the peer takes it slowly: then the loop comes for the rest.
   func flush() {
+    guard sendsBulk else { return sendSome() }
+    // Where the kernel has not taken all, it will tell.
+    if unsent.isEmpty { wait(for: .sending) }
+  }
+
+  private func sendSome() {
     guard phase == .open || phase == .closing, let session else { return }
     guard unsent.isEmpty || sendUnsent() else { return }
     var rounds = 0
-    while rounds < Self.flushesPerTurn {
+    var produced = 0
+    while rounds < Self.flushesAtOnce, produced < Self.promptBytes {
       rounds += 1
       let space = loop.buffers.plain
       let count = session.produce(into: space)
       guard phase != .closed else { return }
       if count == 0 {
+        sendsBulk = false
         if phase == .closing { finishClosing() }
         return
       }
+      produced += count
       let bytes = UnsafeRawBufferPointer(rebasing: space[..<count])
       if tls != nil {
         guard tls?.write(bytes) == true else {
@@ -339,8 +389,9 @@ final class Connection: EventSource {
         return
       }
     }
-    // There may be more: the next turn goes on.
-    loop.needsFlush(self)
+    // There may be more.
+    sendsBulk = true
+    wait(for: .sending)
   }
 
   private func finishClosing() {
@@ -378,6 +429,7 @@ final class Connection: EventSource {
     }
     unsent.append(UnsafeRawBufferPointer(rebasing: bytes[max(0, count)...]))
     pace.begin(now: loop.now)
+    sendsBulk = true
     updateInterest()
     return false
   }

@@ -1,6 +1,7 @@
 // One thread's epoll loop. A turn takes all ready events first and then flushes the connections that have something to
-// say, so that many small answers leave in few records and few system calls. Newcomers come last, and have so much of a
-// turn and no more: a handshake costs as much as twenty requests, and whoever floods the door must not be waited for.
+// say, so that many small answers leave in few records and few system calls. Then comes bulk: connections that move so
+// much at once that others would wait for it. Newcomers come last: a handshake costs as much as twenty requests, and
+// whoever floods the door must not be waited for. Bulk and newcomers have so much of a turn and no more.
 
 import CLinux
 import Glibc
@@ -36,6 +37,8 @@ package struct SystemCallError: Error, CustomStringConvertible {
 final class EventLoop {
   /// Events taken in one turn at the most.
   private static let eventsPerTurn = 256
+  /// What bulk may take of one turn. One connection is served whatever it takes.
+  private static let bulkMicroseconds: Int64 = 500
   /// What serving newcomers may take of one turn. One of them is served whatever it takes.
   private static let newcomersMicroseconds: Int64 = 500
   /// How often limits on time are looked at.
@@ -63,7 +66,7 @@ final class EventLoop {
 
   /// Behind a pointer, because everything reads it.
   private let clock: UnsafeMutablePointer<Clock>
-  /// Called at the end of a turn that had events, with what it took in microseconds.
+  /// Called at the end of a turn that had something to do, with what it took in microseconds.
   var onTurn: (Int64) -> Void = { _ in }
 
   private let epoll: Int32
@@ -71,6 +74,8 @@ final class EventLoop {
   private let events: UnsafeMutablePointer<epoll_event>
   private var dirty = ContiguousArray<Connection>()
   private var flushing = ContiguousArray<Connection>()
+  /// Each is in it once. Who was served and wants more goes to the end, so that all have their turn.
+  private var bulk = ContiguousArray<Connection>()
   /// Objects that ended in this turn: kept until its end, because events and callers may still name them.
   private var ended = ContiguousArray<AnyObject>()
   /// Closed when the turn ends: a new connection of the same turn would get the number, and events that name the old one
@@ -126,6 +131,14 @@ final class EventLoop {
     dirty.append(connection)
   }
 
+  /// Not all that could be moved has been.
+  var hasBulk: Bool { !bulk.isEmpty }
+
+  /// Has the connection's bulk moved after the others were served, in this turn or in one of the next.
+  func serveBulk(of connection: Connection) {
+    bulk.append(connection)
+  }
+
   /// Has the source served after the others, or told of its events again in the next turn.
   func serveAfterOthers(_ source: EventSource, events: UInt32) {
     newcomers.append((source, events))
@@ -161,7 +174,7 @@ final class EventLoop {
   }
 
   private func turn() {
-    let wait = dirty.isEmpty ? Int32(Self.sweepIntervalMicroseconds / 1000) : 0
+    let wait = dirty.isEmpty && bulk.isEmpty ? Int32(Self.sweepIntervalMicroseconds / 1000) : 0
     let count = epoll_wait(epoll, events, Int32(Self.eventsPerTurn), wait)
     clock.pointee = Clock()
     var index: Int32 = 0
@@ -180,10 +193,25 @@ final class EventLoop {
       onSweep()
     }
     flushDirty()
+    if !bulk.isEmpty { serveBulk() }
     if !newcomers.isEmpty { serveNewcomers() }
     closeEndedDescriptors()
     if !ended.isEmpty { ended.removeAll(keepingCapacity: true) }
-    if count > 0 { onTurn(monotonicMicroseconds() - now) }
+    if count > 0 || wait == 0 { onTurn(monotonicMicroseconds() - now) }
+  }
+
+  private func serveBulk() {
+    let began = monotonicMicroseconds()
+    var served = 0
+    // Whoever wants more is appended meanwhile.
+    while served < bulk.count {
+      let connection = bulk[served]
+      served += 1
+      connection.moveBulk()
+      if monotonicMicroseconds() - began >= Self.bulkMicroseconds { break }
+    }
+    bulk.removeFirst(served)
+    flushDirty()
   }
 
   /// In the order in which epoll told of them. It tells again, and in that order, of those that were not served.
