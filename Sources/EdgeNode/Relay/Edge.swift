@@ -59,7 +59,8 @@ package final class Edge: Sendable {
     let shared = SharedParts(
       sockets: sockets, accessLog: accessLog, resolver: try Resolver(), gate: gate, overload: overload,
       heldRequests: HeldBytes(limit: settings.limits.heldBodyBytes),
-      heldAnswers: HeldBytes(limit: settings.limits.heldAnswerBytes))
+      heldAnswers: HeldBytes(limit: settings.limits.heldAnswerBytes),
+      holdings: Holdings(workers: settings.workers, share: settings.limits.heldShareOfAddress))
     let admin = adminFacts
     let (tables, revocations) = state.withLock { ($0.tables, $0.revocations) }
     for (index, handle) in handles.enumerated() {

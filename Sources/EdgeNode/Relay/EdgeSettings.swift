@@ -24,6 +24,9 @@ package struct RelayLimits: Sendable {
   package var newConnectionsPerAddressPerSecond = 50
   /// Connections of an address that may be ended for an offence within `http2.floodWindowSeconds`.
   package var offencesPerAddress = 60
+  /// Of `heldBodyBytes` or `heldAnswerBytes`: what an address may make the process hold before it is to blame for what
+  /// is refused to its own clients.
+  package var heldPercentPerAddress = 25
   /// Give or take a fifth, so that clients that came together do not leave together.
   package var connectionAgeMicroseconds: Int64 = 3_600_000_000
 
@@ -41,6 +44,12 @@ package struct RelayLimits: Sendable {
   package var upstream = UpstreamLimits()
 
   package init() {}
+
+  var heldShareOfAddress: Holding {
+    Holding(
+      requestBytes: heldBodyBytes / 100 * heldPercentPerAddress,
+      answerBytes: heldAnswerBytes / 100 * heldPercentPerAddress)
+  }
 
   var ofAddress: AddressLimits {
     AddressLimits(

@@ -51,7 +51,7 @@ extension Exchange {
     }
     // The body is held until it is whole, so the client's window is opened at once; what is held has its own limit.
     creditClient()
-    if isOverBudget { refuse(.overloaded) }
+    if isOverBudget { refuseForShortage() }
   }
 
   private var requestFault: EdgeFault? {
@@ -122,7 +122,10 @@ extension Exchange {
     guard forwardedBody.count + settled - passedOnBytes < Self.requestHighWater else { return }
     creditClient()
     // What cannot go on yet is held as a whole body is, within the same budget.
-    if isOverBudget, bodyReader.pointee.length - settled > Self.requestHighWater { stopRequest(.overloaded) }
+    if isOverBudget, bodyReader.pointee.length - settled > Self.requestHighWater {
+      worker.noteShortage(of: self)
+      stopRequest(.overloaded)
+    }
   }
 
   func noteRequestSent(_ count: Int) {

@@ -1,4 +1,4 @@
-// Ending an exchange because its memory is needed.
+// Ending or refusing an exchange because its memory is needed.
 
 extension Exchange {
   /// What the exchange holds of request and answer.
@@ -7,6 +7,17 @@ extension Exchange {
   /// Whose client it is, for counting by connection.
   var clientIdentity: ObjectIdentifier {
     client.map { ObjectIdentifier($0) } ?? ObjectIdentifier(self)
+  }
+
+  /// What of it counts against the process's budgets.
+  var holding: Holding { Holding(requestBytes: reservedBytes, answerBytes: countedAnswer) }
+
+  var clientMemory: ClientMemory? { client?.connectionMemory as? ClientMemory }
+
+  /// There is no room for the request.
+  func refuseForShortage() {
+    worker.noteShortage(of: self)
+    refuse(.overloaded)
   }
 
   /// Less than this is not worth counting.
@@ -31,6 +42,7 @@ extension Exchange {
   /// Breaks the exchange off at once: an error that had to wait for a client that does not read would free nothing.
   func shed() {
     guard phase != .done else { return }
+    worker.noteShortage(of: self)
     outcome = .edgeStopped
     letGoOfUpstream()
     writeRecord()

@@ -108,7 +108,7 @@ final class Exchange: RelayedStream {
     clientProtocol = client?.clientProtocol == .http1 ? .http1 : .http2
     if requestHeadTooLarge { return refuse(.headTooLarge) }
     if requestHeadInvalid { return refuse(.badRequest) }
-    if !holdRequest() { return refuse(.overloaded) }
+    if !holdRequest() { return refuseForShortage() }
     let asksAnthropic = request.value(.anthropicVersion) != nil
     if asksAnthropic { endpoint = .messages }
     guard let path = request.value(.path), let method = request.value(.method) else {
@@ -116,7 +116,7 @@ final class Exchange: RelayedStream {
     }
     let target = RequestTarget(path)
     if let target { endpoint = target.endpoint }
-    if worker.refusesRequests { return refuse(.overloaded) }
+    if worker.refusesRequests { return refuseForShortage() }
     let isModels = target?.endpoint == .models
     if isModels, asksAnthropic { endpoint = .messages }
     guard identify() else { return }
@@ -152,7 +152,7 @@ final class Exchange: RelayedStream {
       refuse(.missingKey)
       return false
     }
-    let memory = client?.connectionMemory as? CallerMemory
+    let memory = clientMemory
     if let memory, let remembered = memory.recall(key, policy: policy, now: startedAtWallClock) {
       caller = remembered
     } else {
@@ -308,11 +308,18 @@ struct Route {
   }
 }
 
-/// The key that a connection presented last, and whose it is.
-final class CallerMemory: ConnectionMemory {
+/// What is remembered with a client's connection: where it comes from, the key that it presented last, and whose that is.
+final class ClientMemory: ConnectionMemory {
+  let address: ClientAddress
+  /// It has been counted as a hoarder's.
+  var isHoarder = false
   private let key = ByteQueue()
   private var caller: Caller?
   private var policySerial: UInt64 = 0
+
+  init(address: ClientAddress) {
+    self.address = address
+  }
 
   func recall(_ presented: UnsafeRawBufferPointer, policy: PolicyTables, now: Int64) -> Caller? {
     // Another policy may have withdrawn the key.

@@ -37,6 +37,7 @@ package struct LimitKey {
       number("connections_per_address", anyCount, \.connectionsPerAddress),
       number("new_connections_per_address_per_second", anyCount, \.newConnectionsPerAddressPerSecond),
       number("offences_per_address", anyCount, \.offencesPerAddress),
+      number("held_percent_per_address", 1...100, \.heldPercentPerAddress),
       seconds("connection_age_seconds", \.connectionAgeMicroseconds),
       seconds("idle_connection_seconds", \.idleMicroseconds),
       seconds("handshake_seconds", \.handshakeMicroseconds),

@@ -14,11 +14,14 @@ extension Worker {
     for listener in listeners { listener.hold(refusesRequests || waitsForPolicy) }
     if level >= .drainIdle { drainIdle() }
     if level == .resetLargest { resetLargest() }
+    if isRoomShort { lookAtHoldings() } else { forgetHoldings() }
     if trimsMemory, !heldAnswers.isHalfUsed {
       trimsMemory = false
       strait_pool_trim()
     }
   }
+
+  private var isRoomShort: Bool { refusesRequests || heldRequests.isHalfUsed || heldAnswers.isHalfUsed }
 
   private func drainIdle() {
     for index in stride(from: clients.count - 1, through: 0, by: -1) where index < clients.count {
@@ -46,6 +49,7 @@ extension Worker {
   func resetUnread() {
     let part = heldAnswers.limit / max(1, settings.workers)
     guard heldAnswers.used > part else { return }
+    lookAtHoldings()
     var surplus = heldAnswers.used - part * 3 / 4
     var waiting = [ObjectIdentifier: Int]()
     for exchange in exchanges { waiting[exchange.clientIdentity, default: 0] += exchange.countedAnswer }

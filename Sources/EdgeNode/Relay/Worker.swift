@@ -35,6 +35,10 @@ final class Worker: RequestReceiver, ConnectionOwner {
   /// Much was given up at once: the allocator is to give it back.
   var trimsMemory = false
 
+  let holdings: Holdings
+  /// When this worker may look again whose clients make it hold what it holds; `.min` while that is of no interest.
+  var nextLookAtHoldings = Int64.min
+
   private let resolver: Resolver
   let accessLog: AccessLog?
   private let gate: ConnectionGate
@@ -42,7 +46,8 @@ final class Worker: RequestReceiver, ConnectionOwner {
   /// The look at the memory in use that this worker has given back its share for.
   var relievedLook: UInt64 = 0
   /// Does what one worker does for all.
-  let isFirst: Bool
+  var isFirst: Bool { index == 0 }
+  let index: Int
   private var tls: TLSContext
   var listeners = [Listener]()
   private var handoverOffer: HandoverOffer?
@@ -79,7 +84,8 @@ final class Worker: RequestReceiver, ConnectionOwner {
     overload = shared.overload
     heldRequests = HeldShare(shared.heldRequests)
     heldAnswers = HeldShare(shared.heldAnswers)
-    isFirst = index == 0
+    self.index = index
+    holdings = shared.holdings
     counters = handle.counters
     edgeName = Array(settings.edgeName.utf8)
     loop = try EventLoop(waker: handle.waker)
@@ -255,9 +261,10 @@ final class Worker: RequestReceiver, ConnectionOwner {
   }
 
   func connectionOpened(_ connection: Connection, negotiated: TLSSession.NegotiatedProtocol) -> Session? {
+    guard let address = clients.address(of: connection) else { return nil }
+    let memory = ClientMemory(address: address)
     counters.add(.handshakes)
     if connection.resumedTLS { counters.add(.handshakesResumed) }
-    let memory = CallerMemory()
     if negotiated == .http2 {
       return try? HTTP2ServerSession(
         connection: connection, limits: limits.http2, idleTimeoutMicroseconds: limits.idleMicroseconds,
@@ -311,7 +318,10 @@ final class Worker: RequestReceiver, ConnectionOwner {
 
   func connectionCut(_ connection: Connection, reason: ConnectionCut) {
     counters.add(cut: reason)
-    guard reason.isOffence, let address = clients.address(of: connection) else { return }
+    if reason.isOffence, let address = clients.address(of: connection) { noteOffence(of: address) }
+  }
+
+  func noteOffence(of address: ClientAddress) {
     gate.offend(address, now: loop.now)
   }
 

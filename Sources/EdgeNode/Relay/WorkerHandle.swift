@@ -11,6 +11,7 @@ struct SharedParts: Sendable {
   let overload: Overload
   let heldRequests: HeldBytes
   let heldAnswers: HeldBytes
+  let holdings: Holdings
 }
 
 /// One worker's connections to one upstream.

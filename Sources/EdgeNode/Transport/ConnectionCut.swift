@@ -1,4 +1,5 @@
-// Why a client's connection was refused, or was ended by the edge and not by either side's wish.
+// Why a client's connection was refused, was ended by the edge and not by either side's wish, or counts against its
+// address.
 
 package enum ConnectionCut: UInt8, CaseIterable, Sendable {
   // Refused at the door.
@@ -9,6 +10,8 @@ package enum ConnectionCut: UInt8, CaseIterable, Sendable {
   case headTimeout, headerBomb, rapidReset, glitches, pingFlood, settingsFlood, windowUpdateFlood,
     priorityFlood
   case emptyDataFlood, overhead, queuedFrames, slowReader, refusedBody, protocolError
+  /// Its connection goes on: who wanted more than there was beside what the address holds has been refused that.
+  case hoarding
   // For no fault of its own.
   case connectionAge, idle, memory
 
@@ -18,7 +21,7 @@ package enum ConnectionCut: UInt8, CaseIterable, Sendable {
     switch self {
     case .headerBomb, .rapidReset, .glitches, .pingFlood, .settingsFlood, .windowUpdateFlood, .priorityFlood,
       .emptyDataFlood,
-      .overhead, .queuedFrames, .protocolError:
+      .overhead, .queuedFrames, .protocolError, .hoarding:
       true
     default: false
     }
@@ -47,6 +50,7 @@ package enum ConnectionCut: UInt8, CaseIterable, Sendable {
     case .slowReader: "slow_reader"
     case .refusedBody: "refused_body"
     case .protocolError: "protocol_error"
+    case .hoarding: "hoarding"
     case .connectionAge: "connection_age"
     case .idle: "idle"
     case .memory: "memory"
