@@ -60,6 +60,66 @@ struct PeerTests {
     }
   }
 
+  @Test("give nothing that would let revoked keys in, and the next one is asked")
+  func giverAhead() async throws {
+    let plane = try FakeControlPlane()
+    plane.set { $0.revocations = [Revocations.of(key: 4, number: 10, version: 9)] }
+    let (giver, taker) = (try ScratchFolder(), try ScratchFolder())
+    try await Self.enrol(plane, giver: giver, taker: taker) { giver.files("data").contains("revocations") }
+    let port = FakeControlPlane.portToReturnTo()
+    let first = try Self.edge(plane, giver) { $0.peerListen = "127.0.0.1:\(port)" }
+    #expect(try first.uplink.loadLastGood()?.version == 5)
+    #expect(first.uplink.loadRevocations() == [Revocations.key(4)])
+    try await first.run {
+      // The transport waits until it listens.
+      let refusal = await #expect(throws: RPCError.self) {
+        try await Self.fetch(plane, port: port, as: EdgeName(edge: .none, region: "eu-west"))
+      }
+      #expect(refusal?.code == .failedPrecondition && refusal?.message.contains("was revoked") == true)
+      try await Self.serveRogue(plane, region: "eu-west") { other in
+        let second = try Self.edge(plane, taker) {
+          $0.peers = ["127.0.0.1:\(port)", "127.0.0.1:\(other)"]
+        }
+        try await second.run { try await eventually { second.applied.last != nil } }
+        #expect(second.applied.versions == [9])
+      }
+    }
+  }
+
+  @Test("give what a newcomer knows more of: it refuses what it has heard to be revoked")
+  func takerAhead() async throws {
+    let plane = try FakeControlPlane()
+    let (giver, taker) = (try ScratchFolder(), try ScratchFolder())
+    try await Self.enrol(plane, giver: giver, taker: taker)
+    // It heard of a revocation before it had any configuration.
+    plane.set {
+      $0.greeting = []
+      $0.revocations = [Revocations.of(key: 4, number: 10, version: 9)]
+    }
+    try await plane.serve { link, enrolment in
+      let early = try EdgeUnderTest(plane, link: link, enrolment: enrolment, folder: taker, token: nil)
+      try await early.run { try await eventually { taker.files("data").contains("revocations") } }
+      #expect(early.applied.last == nil)
+    }
+    let port = FakeControlPlane.portToReturnTo()
+    let first = try Self.edge(plane, giver) { $0.peerListen = "127.0.0.1:\(port)" }
+    _ = try first.uplink.loadLastGood()
+    try await first.run {
+      let second = try Self.edge(plane, taker) { $0.peers = ["127.0.0.1:\(port)"] }
+      #expect(try second.uplink.loadLastGood() == nil)
+      #expect(second.uplink.loadRevocations() == [Revocations.key(4)])
+      try await second.run {
+        try await eventually { second.applied.last?.version == 5 }
+        try await eventually { second.refused.last == [Revocations.key(4)] }
+        try await eventually { taker.files("data").contains("configuration.snapshot") }
+      }
+    }
+    let restarted = try Self.edge(plane, taker) { _ in }
+    defer { restarted.spool.close() }
+    #expect(try restarted.uplink.loadLastGood()?.version == 5)
+    #expect(restarted.uplink.loadRevocations() == [Revocations.key(4)])
+  }
+
   @Test("take nothing from one that is not of their region", arguments: ["us-east", "eu-west"])
   func rogue(region: String) async throws {
     let plane = try FakeControlPlane()
@@ -82,12 +142,15 @@ struct PeerTests {
 
   /// Two edges that enrolled, of which one has the configuration.
   private static func enrol(
-    _ plane: FakeControlPlane, giver: ScratchFolder, taker: ScratchFolder
+    _ plane: FakeControlPlane, giver: ScratchFolder, taker: ScratchFolder,
+    until isReady: @Sendable () -> Bool = { true }
   ) async throws {
     plane.set { $0.greeting = [Updates.snapshot(version: 5)] }
     try await plane.serve { link, enrolment in
       let first = try EdgeUnderTest(plane, link: link, enrolment: enrolment, folder: giver)
-      try await first.run { try await eventually { giver.files("data").contains("configuration.snapshot") } }
+      try await first.run {
+        try await eventually { giver.files("data").contains("configuration.snapshot") && isReady() }
+      }
       let second = try EdgeUnderTest(plane, link: link, enrolment: enrolment, folder: taker)
       defer { second.spool.close() }
       _ = try await second.uplink.ensureIdentity()
