@@ -144,3 +144,44 @@ def test_an_edge_that_serves_is_proved(world, edge):
     edge.launch()
     wait_until(lambda: serves(world, edge), "it serves", children=[edge.child])
     assert metric(edge, DEATHS) == 0 and not aside_of(edge).exists()
+
+
+def kept_of(edge):
+    return edge.data / "configuration.snapshot.previous"
+
+
+def test_what_an_edge_lived_with_before_is_started_from_with_what_was_revoked_since(world, edge):
+    operator = world.fleet.control_plane.operator
+    revoked = operator("key", "create", "--team", "tests")
+    edge.launch()
+    wait_until(lambda: edge.status_of_models(revoked["key"])[0] == 200, "it has the key", children=[edge.child])
+    # The first one that is named may be without the key; a hundred exchanges prove each.
+    stored = snapshot_of(edge)
+    wait_until(
+        lambda: serves(world, edge) and kept_of(edge).exists() and kept_of(edge).samefile(stored),
+        "what it lives with is kept",
+        children=[edge.child],
+    )
+    kept = kept_of(edge).read_bytes()
+    operator("key", "revoke", revoked["summary"]["public_id"])
+    new = operator("key", "create", "--team", "tests")
+    wait_until(lambda: edge.status_of_models(new["key"])[0] == 200, "it has the new key", children=[edge.child])
+    assert edge.status_of_models(revoked["key"])[0] == 401
+    wait_until(lambda: not kept_of(edge).samefile(stored), "the newer one is on disk", children=[edge.child])
+    edge.child.stop()
+    assert kept_of(edge).read_bytes() == kept
+    world.fleet.control_plane.child.stop()
+    try:
+        before = die_three_times(edge)
+        with log_of_launch(edge) as log:
+            wait_until(lambda: serves(world, edge), "it serves without the control plane", children=[edge.child])
+            assert "the edge starts from one that it lived with before" in log()
+        assert aside_of(edge).read_bytes() == before and snapshot_of(edge).read_bytes() == kept
+        assert metric(edge, SET_ASIDE) == 1 and metric(edge, DEATHS) == 0
+        assert edge.status_of_models(revoked["key"])[0] == 401
+        assert edge.status_of_models(new["key"])[0] == 401
+    finally:
+        world.fleet.control_plane.start()
+    wait_until(lambda: edge.status_of_models(new["key"])[0] == 200, "it is in step again", children=[edge.child])
+    assert edge.status_of_models(revoked["key"])[0] == 401
+    operator("key", "revoke", new["summary"]["public_id"])

@@ -67,7 +67,7 @@ package final class Uplink: Sendable {
     self.revocations = revocations
     keeper = SnapshotKeeper(
       dataDirectory: configuration.dataDirectory, limits: configuration.limits, logger: logger,
-      stored: { revocations.configurationStored($0) })
+      stored: { revocations.configurationStored($0) }, proved: { revocations.fallbackStored($0) })
   }
 
   /// Who this edge is; nil before the first `ensureIdentity` or `loadLastGood` on an edge that has enrolled.
@@ -93,6 +93,7 @@ package final class Uplink: Sendable {
 
   /// The configuration that the edge ran on before, for use until the control plane is heard. From then on the control
   /// plane is told that this is what the edge has, so it must be put into force; if that fails, `discardLastGood`.
+  /// Where it has killed one start after another, that is one that the edge lived with before, if there is any.
   /// - Returns: nil when there is none, or none that can be read, which is logged
   package func loadLastGood() throws -> ConfigurationState? {
     _ = try loadIdentity()
@@ -103,9 +104,11 @@ package final class Uplink: Sendable {
     }
     starts.begin()
     if starts.deaths >= configuration.limits.deadStarts {
-      setAside(
-        "the edge died in \(starts.deaths) starts from it in a row, before it had proved to live with it")
-      return nil
+      guard
+        setAside(
+          "the edge died in \(starts.deaths) starts from it in a row, before it had proved to live with it")
+      else { return nil }
+      starts.begin()
     }
     guard let state = keeper.load(credentials) else { return nil }
     known.withLock { $0.lastGood = state }
@@ -125,9 +128,9 @@ package final class Uplink: Sendable {
     do {
       try await trial.run(state)
     } catch let fault as TrialFault where fault.isVerdict {
-      setAside("the start before this one died, and a trial of it failed: \(fault)")
+      let fallsBack = setAside("the start before this one died, and a trial of it failed: \(fault)")
       discardLastGood()
-      return nil
+      return fallsBack ? try loadLastGood() : nil
     } catch {
       logger.warning("the stored configuration could not be tried", metadata: ["reason": "\(error)"])
     }
@@ -137,17 +140,25 @@ package final class Uplink: Sendable {
   /// The process was asked to end, or ends by itself in good order: what it started from is not to blame.
   package func startIsOver() { starts.end() }
 
-  private func setAside(_ reason: String) {
-    logger.critical(
-      """
-      the stored configuration is set aside; nobody is served until the control plane, or another edge of the region, \
-      gives another one
-      """, metadata: ["kept as": "\(keeper.asidePath)", "reason": "\(reason)"])
+  /// - Returns: whether one that the edge lived with before has taken its place
+  private func setAside(_ reason: String) -> Bool {
     do {
-      try keeper.setAside()
+      // What has been revoked since then is known from a file of its own alone.
+      let fallsBack = try keeper.setAside(canFallBack: revocations.areReadable)
       starts.forget()
+      let then =
+        fallsBack
+        ? "the edge starts from one that it lived with before"
+        : "nobody is served until the control plane, or another edge of the region, gives another one"
+      logger.critical(
+        "the stored configuration is set aside; \(then)",
+        metadata: ["kept as": "\(keeper.asidePath)", "reason": "\(reason)"])
+      return fallsBack
     } catch {
-      logger.error("the stored configuration could not be renamed", metadata: ["reason": "\(error)"])
+      logger.critical(
+        "the stored configuration is not taken, and could not be set aside; nobody is served until another one comes",
+        metadata: ["why": "\(reason)", "reason": "\(error)"])
+      return false
     }
   }
 
@@ -208,14 +219,16 @@ package final class Uplink: Sendable {
       })
     let watcher = RevocationWatcher(
       link: link, limits: configuration.limits, keeper: revocations, logger: logger)
-    async let _: Void = starts.awaitProof { [exchangeCounts] in
+    keeper.begin(credentials, from: lastGood)
+    let endedWell = { @Sendable [exchangeCounts] in
       let counts = exchangeCounts()
       return counts.ended - min(counts.ended, counts.failed)
     }
+    async let _: Void = starts.awaitProof(ended: endedWell)
     await withTaskGroup { group in
       group.addTask { await follower.run() }
       group.addTask { await watcher.run() }
-      group.addTask { await self.keeper.run(credentials) }
+      group.addTask { await self.keeper.run(credentials, ended: endedWell) }
       group.addTask { await self.lastWord.run() }
       group.addTask { await renewal.run() }
       if let server = peering?.server({ [revocations] in

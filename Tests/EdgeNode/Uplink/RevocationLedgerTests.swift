@@ -111,6 +111,38 @@ struct RevocationLedgerTests {
     #expect(ledger.entries.isEmpty)
   }
 
+  @Test("what the stored configuration holds is kept for an older one that a restart may fall back on")
+  func fallback() throws {
+    let lineage = Array(Updates.lineage)
+    let newer = try state(9, keys: 0)
+    var ledger = RevocationLedger()
+    try ledger.take(Revocations.of(key: 4, number: 3, version: 9), applied: state, stored: state, limit: 10)
+    let old = StoredVersion(lineage: lineage, version: 8)
+    let early = ledger.prune(beside: newer, fallback: old)
+    #expect(!early && ledger.entries.count == 1)
+    #expect(ledger.subjects(beside: newer) == [] && ledger.subjects(beside: state) == [Revocations.key(4)])
+    // One that comes late is kept for it too.
+    try ledger.take(
+      Revocations.of(key: 5, number: 4, version: 9), applied: newer, stored: newer, fallback: old, limit: 10)
+    #expect(ledger.entries.count == 2)
+    let late = ledger.prune(beside: newer, fallback: StoredVersion(lineage: lineage, version: 9))
+    #expect(late && ledger.entries.isEmpty)
+  }
+
+  @Test("a key that is there in spite of its revocation is refused while that configuration is kept")
+  func fallbackWithKey() throws {
+    // Keys 10 and 11 at version 9, of which 10 was revoked with version 7.
+    let wrong = try state(9, keys: 2)
+    var ledger = RevocationLedger()
+    try ledger.take(Revocations.of(key: 10, number: 3, version: 7), applied: wrong, stored: wrong, limit: 10)
+    _ = ledger.prune(beside: wrong)
+    let right = try state(10, keys: 0)
+    _ = ledger.prune(beside: right, fallback: StoredVersion(wrong))
+    #expect(ledger.subjects(beside: right) == [] && ledger.subjects(beside: wrong) == [Revocations.key(10)])
+    _ = ledger.prune(beside: right, fallback: StoredVersion(right))
+    #expect(ledger.entries.isEmpty)
+  }
+
   @Test("revocations of another database end when that database's configuration is here, and not before")
   func lineage() throws {
     var ledger = RevocationLedger()

@@ -77,16 +77,61 @@ package enum SnapshotFile {
     guard let file = try FileReader(path) else { return nil }
     guard file.byteCount <= limitBytes else { throw SystemError("read", path, code: EFBIG) }
     let start = try file.read(16)
-    guard start.count == 16, Array(start[..<8]) == magic else { throw SnapshotFault.damaged }
-    switch word(start, 8, as: UInt32.self) {
-    case 1: return try SnapshotFileFormat1.open(start + file.read(file.byteCount), with: key)
-    case format: break
-    case let other where other > format: throw SnapshotFault.newerFormat(other)
-    default: throw SnapshotFault.damaged
+    guard try format(of: start) > 1 else {
+      return try SnapshotFileFormat1.open(start + file.read(file.byteCount), with: key)
     }
+    return try state(from: file, try header(of: file, after: start), with: key)
+  }
+
+  /// Of what configuration a file is, by its first piece: the others may be damaged.
+  /// - Returns: nil when there is no such file
+  /// - Throws: `SnapshotFault`, `SystemError`
+  package static func version(_ path: String, with key: SymmetricKey) throws -> StoredVersion? {
+    guard let file = try FileReader(path) else { return nil }
+    let start = try file.read(16)
+    guard try format(of: start) > 1 else {
+      return StoredVersion(try SnapshotFileFormat1.open(start + file.read(file.byteCount), with: key))
+    }
+    let header = try header(of: file, after: start)
+    guard let piece = try nextPiece(of: file) else { throw SnapshotFault.damaged }
+    let about = associated(header, piece: 0, isLast: file.isAtEnd)
+    do {
+      let part = try WireConfigurationUpdate(serializedBytes: try opened(piece, with: key, about: about))
+      return StoredVersion(lineage: Array(part.lineage), version: part.version)
+    } catch let fault as SnapshotFault {
+      throw fault
+    } catch {
+      throw SnapshotFault.malformed
+    }
+  }
+
+  private static func format(of start: [UInt8]) throws(SnapshotFault) -> UInt32 {
+    guard start.count == 16, Array(start[..<8]) == magic else { throw .damaged }
+    switch word(start, 8, as: UInt32.self) {
+    case 0: throw .damaged
+    case let other where other > format: throw .newerFormat(other)
+    case let known: return known
+    }
+  }
+
+  private static func header(of file: FileReader, after start: [UInt8]) throws -> [UInt8] {
     let header = start + (try file.read(headerBytes - start.count))
     guard header.count == headerBytes else { throw SnapshotFault.damaged }
-    return try state(from: file, header, with: key)
+    return header
+  }
+
+  /// The next piece, sealed; nil at the file's end.
+  private static func nextPiece(of file: FileReader) throws -> [UInt8]? {
+    let prefix = try file.read(8)
+    if prefix.isEmpty { return nil }
+    guard prefix.count == 8 else { throw SnapshotFault.damaged }
+    let length = Int(word(prefix, 0, as: UInt32.self))
+    guard length <= pieceBytes else { throw SnapshotFault.damaged }
+    let sealed = try file.read(length)
+    guard sealed.count == length, word(prefix, 4, as: UInt32.self) == checksum(sealed) else {
+      throw SnapshotFault.damaged
+    }
+    return sealed
   }
 
   private static func state(
@@ -95,14 +140,7 @@ package enum SnapshotFile {
     var edit: ConfigurationEdit?
     var number = 0
     var isOver = false
-    while case let prefix = try file.read(8), !prefix.isEmpty {
-      guard prefix.count == 8, !isOver else { throw SnapshotFault.damaged }
-      let length = Int(word(prefix, 0, as: UInt32.self))
-      guard length <= pieceBytes else { throw SnapshotFault.damaged }
-      let sealed = try file.read(length)
-      guard sealed.count == length, word(prefix, 4, as: UInt32.self) == checksum(sealed) else {
-        throw SnapshotFault.damaged
-      }
+    while let sealed = try nextPiece(of: file) {
       isOver = file.isAtEnd
       let plain = try opened(sealed, with: key, about: associated(header, piece: number, isLast: isOver))
       do {

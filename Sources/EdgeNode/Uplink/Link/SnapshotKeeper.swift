@@ -16,16 +16,23 @@ final class SnapshotKeeper: Sendable {
   private let pending = Mutex<ConfigurationState?>(nil)
   private let changed = Signal()
   private let aside: Mutex<Bool>
+  private let previous: PreviousGood
+  private let proved: @Sendable (StoredVersion) -> Void
 
-  /// - Parameter stored: told of every configuration that a restart would find
+  /// - Parameters:
+  ///   - stored: told of every configuration that a restart would find
+  ///   - proved: told of what a restart would find where it dies of that
   init(
     dataDirectory: String, limits: UplinkLimits, logger: Logger,
-    stored: @escaping @Sendable (ConfigurationState) -> Void
+    stored: @escaping @Sendable (ConfigurationState) -> Void,
+    proved: @escaping @Sendable (StoredVersion) -> Void
   ) {
     self.stored = stored
+    self.proved = proved
     path = dataDirectory + "/configuration.snapshot"
     asidePath = path + ".set-aside"
     aside = Mutex(Self.isThere(asidePath))
+    previous = PreviousGood(of: path, limits: limits, logger: logger)
     self.limits = limits
     self.logger = logger
   }
@@ -49,15 +56,21 @@ final class SnapshotKeeper: Sendable {
   var hasSetAside: Bool { aside.withLock { $0 } }
 
   /// Renames what is stored. One that was set aside before makes room.
-  func setAside() throws(SystemError) {
+  /// - Parameter canFallBack: whether an older one may take its place
+  /// - Returns: whether one has
+  func setAside(canFallBack: Bool) throws(SystemError) -> Bool {
+    let fallsBack = canFallBack && previous.isThere
     try DurableFile.rename(path, to: asidePath)
     aside.withLock { $0 = true }
+    if fallsBack { try previous.takePlace() }
+    return fallsBack
   }
 
   /// Removes what is stored, for an edge that is out of the fleet. Comes after `run` has ended.
   func remove() throws {
     try DurableFile.remove(path)
     try DurableFile.remove(asidePath)
+    try previous.remove()
   }
 
   private static func isThere(_ path: String) -> Bool {
@@ -70,10 +83,34 @@ final class SnapshotKeeper: Sendable {
     changed.raise()
   }
 
-  /// Writes what is to be kept until the task is cancelled, and then once more.
-  func run(_ credentials: EdgeCredentials) async {
+  /// Comes before anything changes.
+  /// - Parameter lastGood: what the edge started from and runs on; nothing, where it has version 0
+  func begin(_ credentials: EdgeCredentials, from lastGood: ConfigurationState) {
+    let stored = lastGood.version > 0 ? StoredVersion(lastGood) : nil
+    if let version = previous.begin(from: stored, key: credentials.snapshotKey) { proved(version) }
+  }
+
+  /// Writes what is to be kept until the task is cancelled, and then once more; and keeps apart what the edge lives with.
+  /// - Parameter ended: exchanges that ended well since the process started
+  func run(_ credentials: EdgeCredentials, ended: @escaping @Sendable () -> UInt64) async {
+    await withTaskGroup { group in
+      group.addTask { await self.writeChanges(credentials, ended) }
+      group.addTask {
+        while !Task.isCancelled {
+          if self.previous.isOpen { self.changed.raise() }
+          do { try await Task.sleep(for: .seconds(min(1, self.limits.provenSeconds))) } catch {}
+        }
+      }
+    }
+  }
+
+  private func writeChanges(_ credentials: EdgeCredentials, _ ended: @Sendable () -> UInt64) async {
     while !Task.isCancelled {
       await changed.wait()
+      // What a process proves that is asked to end is not known.
+      if !Task.isCancelled, let version = previous.prove(now: monotonicSeconds(), ended: ended()) {
+        proved(version)
+      }
       // A large configuration is not written again for each of a row of changes.
       var pause = limits.snapshotRetrySeconds
       if let written = write(credentials) {
@@ -96,6 +133,7 @@ final class SnapshotKeeper: Sendable {
     guard let newest else { return 0 }
     do {
       let written = try SnapshotFile.write(newest, to: path, with: credentials.snapshotKey)
+      previous.note(StoredVersion(newest))
       stored(newest)
       aside.withLock { $0 = Self.isThere(asidePath) }
       return written

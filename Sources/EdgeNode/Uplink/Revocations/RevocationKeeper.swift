@@ -17,6 +17,8 @@ final class RevocationKeeper: Sendable {
     /// In force at the workers, and on disk: the same but for the time that the disk needs.
     var applied = ConfigurationState()
     var stored = ConfigurationState()
+    /// What a restart may begin with where it dies of the stored one.
+    var fallback: StoredVersion?
     /// Up to which number the disk has everything.
     var storedNumber: UInt64 = 0
   }
@@ -73,7 +75,8 @@ final class RevocationKeeper: Sendable {
     let fault = state.withLock { state -> RevocationFault? in
       do throws(RevocationFault) {
         try state.ledger.take(
-          wire, applied: state.applied, stored: state.stored, limit: limits.revocations)
+          wire, applied: state.applied, stored: state.stored, fallback: state.fallback,
+          limit: limits.revocations)
         return nil
       } catch {
         return error
@@ -112,9 +115,29 @@ final class RevocationKeeper: Sendable {
   func configurationStored(_ configuration: ConfigurationState) {
     let isLess = state.withLock { state in
       state.stored = configuration
-      return state.ledger.prune(beside: configuration)
+      return state.ledger.prune(beside: configuration, fallback: state.fallback)
     }
     if isLess { changed.raise() }
+  }
+
+  /// The disk has an older configuration too, for a restart that dies of the stored one.
+  func fallbackStored(_ version: StoredVersion) {
+    let isLess = state.withLock { state in
+      state.fallback = version
+      return state.ledger.prune(beside: state.stored, fallback: version)
+    }
+    if isLess { changed.raise() }
+  }
+
+  /// Whether it is known what was revoked ahead of the stored configuration.
+  var areReadable: Bool {
+    do {
+      guard let bytes = try DurableFile.read(path, limitBytes: limits.snapshotBytes) else { return true }
+      _ = try RevocationFile.decode(bytes)
+      return true
+    } catch {
+      return false
+    }
   }
 
   /// Enforces and stores until the task is cancelled.

@@ -109,7 +109,8 @@ package struct RevocationLedger: Sendable, Equatable {
 
   /// Takes a revocation in, so that it is among the entries from now on where the stored configuration does not hold it.
   package mutating func take(
-    _ wire: WireRevocation, applied: ConfigurationState, stored: ConfigurationState, limit: Int
+    _ wire: WireRevocation, applied: ConfigurationState, stored: ConfigurationState,
+    fallback: StoredVersion? = nil, limit: Int
   ) throws(RevocationFault) {
     let entry: RevocationEntry
     do throws(RevocationFault) {
@@ -118,7 +119,9 @@ package struct RevocationLedger: Sendable, Equatable {
       owe(nil, number: wire.number, limit: limit)
       throw error
     }
-    if Self.isNeeded(entry, beside: stored, lane: entry.lineage) {
+    if Self.isNeeded(entry, beside: stored, lane: entry.lineage)
+      || Self.isNeeded(entry, beside: fallback, lane: entry.lineage)
+    {
       do throws(RevocationFault) {
         guard entries[entry.subject] != nil || entries.count < limit else { throw .full(limit: limit) }
         if !entry.confirmed, entries[entry.subject] == nil { try count(entry, in: applied) }
@@ -196,15 +199,33 @@ package struct RevocationLedger: Sendable, Equatable {
     entries.values.filter { Self.isNeeded($0, beside: applied, lane: lineage) }.map(\.subject)
   }
 
-  /// Drops what the stored configuration holds by itself.
+  /// Drops what the stored configuration holds by itself, and the one that a restart may fall back on.
   /// - Returns: whether there was any
-  package mutating func prune(beside stored: ConfigurationState) -> Bool {
+  package mutating func prune(beside stored: ConfigurationState, fallback: StoredVersion? = nil) -> Bool {
     let before = entries.count
     refused = refused.filter {
       $0.value.map { Self.isNeeded($0, beside: stored, lane: lineage) } ?? true
     }
-    entries = entries.filter { Self.isNeeded($0.value, beside: stored, lane: lineage) }
+    entries = entries.compactMapValues { entry in
+      guard Self.isNeeded(entry, beside: stored, lane: lineage) else {
+        return Self.isNeeded(entry, beside: fallback, lane: lineage) ? entry : nil
+      }
+      // It has come so far and has the key all the same: nothing before the next version lacks it.
+      guard stored.version >= entry.version, entry.lineage.bytes == stored.lineage else { return entry }
+      var later = entry
+      later.version = stored.version + 1
+      return later
+    }
     return entries.count != before
+  }
+
+  /// Of an older configuration on disk nothing is known but how far it has come.
+  private static func isNeeded(
+    _ entry: RevocationEntry, beside fallback: StoredVersion?, lane: LineageID
+  ) -> Bool {
+    guard let fallback else { return false }
+    guard entry.lineage.bytes == fallback.lineage else { return entry.lineage == lane }
+    return fallback.version < entry.version
   }
 
   /// A key's revocation is needed until the configuration has come so far and lacks the key. A team's is needed until

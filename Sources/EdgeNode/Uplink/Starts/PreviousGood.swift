@@ -1,0 +1,128 @@
+// The stored configuration before the present one that the edge is known to have lived with, for a start that dies of the
+// present one. It is another name of a file that was written anyway.
+
+import Crypto
+import Glibc
+import Logging
+import StraitProtocol
+import Synchronization
+
+/// Of which database and version a stored configuration is.
+package struct StoredVersion: Sendable, Equatable {
+  package var lineage: [UInt8]
+  package var version: UInt64
+
+  package init(lineage: [UInt8], version: UInt64) {
+    self.lineage = lineage
+    self.version = version
+  }
+
+  package init(_ state: ConfigurationState) {
+    self.init(lineage: state.lineage, version: state.version)
+  }
+}
+
+final class PreviousGood: Sendable {
+  private struct State {
+    var proof: StoredProof
+    var stored: StoredVersion?
+    var named: StoredVersion?
+  }
+
+  private let snapshot: String
+  private let path: String
+  /// The second name, until the file is proved.
+  private let namedPath: String
+  private let logger: Logger
+  private let state: Mutex<State>
+
+  init(of snapshot: String, limits: UplinkLimits, logger: Logger) {
+    self.snapshot = snapshot
+    path = snapshot + ".previous"
+    namedPath = snapshot + ".unproved"
+    self.logger = logger
+    state = Mutex(
+      State(proof: StoredProof(seconds: limits.provenSeconds, exchanges: limits.provenExchanges)))
+  }
+
+  // MARK: While the edge lives
+
+  /// - Parameter stored: what the edge started from, and runs on
+  /// - Returns: of what there is from before
+  func begin(from stored: StoredVersion?, key: SymmetricKey) -> StoredVersion? {
+    unlink(namedPath)
+    let previous = readVersion(key)
+    if let stored { note(stored, isProven: previous != nil && isSameFile) }
+    return previous
+  }
+
+  /// The stored file was written anew.
+  func note(_ stored: StoredVersion, isProven: Bool = false) {
+    state.withLock {
+      $0.stored = stored
+      $0.proof.store(isProven: isProven)
+    }
+  }
+
+  var isOpen: Bool { state.withLock { $0.proof.isOpen } }
+
+  /// Takes the step that is due, where one is. Not at the same time as `note`, or a writing.
+  /// - Parameter ended: exchanges that ended well
+  /// - Returns: what has become the previous good one
+  func prove(now: Double, ended: UInt64) -> StoredVersion? {
+    let step = state.withLock { $0.proof.next(now: now, ended: ended) }
+    do {
+      switch step {
+      case nil: return nil
+      case .name:
+        unlink(namedPath)
+        guard link(snapshot, namedPath) == 0 else { throw SystemError("link", snapshot) }
+        state.withLock { $0.named = $0.stored }
+        return nil
+      case .promote:
+        try DurableFile.rename(namedPath, to: path)
+        return state.withLock { $0.named }
+      }
+    } catch {
+      logger.warning(
+        "the configuration that the edge lives with could not be kept; a start that dies has an older one, or none",
+        metadata: ["reason": "\(error)"])
+      state.withLock { $0.proof.giveUp() }
+      return nil
+    }
+  }
+
+  // MARK: When it does not
+
+  /// Whether there is one, other than the stored file itself.
+  var isThere: Bool { Self.inode(path).map { $0 != Self.inode(snapshot) } ?? false }
+
+  /// Puts it in the stored file's place, which is free.
+  func takePlace() throws(SystemError) {
+    try DurableFile.rename(path, to: snapshot)
+  }
+
+  func remove() throws(SystemError) {
+    try DurableFile.remove(path)
+    try DurableFile.remove(namedPath)
+  }
+
+  private var isSameFile: Bool { Self.inode(path) != nil && Self.inode(path) == Self.inode(snapshot) }
+
+  private static func inode(_ path: String) -> UInt64? {
+    var status = stat()
+    return lstat(path, &status) == 0 ? UInt64(status.st_ino) : nil
+  }
+
+  /// One that cannot be read is of no use.
+  private func readVersion(_ key: SymmetricKey) -> StoredVersion? {
+    do {
+      return try SnapshotFile.version(path, with: key)
+    } catch {
+      logger.warning(
+        "the previous configuration cannot be used", metadata: ["file": "\(path)", "reason": "\(error)"])
+      unlink(path)
+      return nil
+    }
+  }
+}
