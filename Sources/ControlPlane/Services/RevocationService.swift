@@ -59,10 +59,13 @@ package struct RevocationService: Sendable {
       let team = try await TeamService.resolve(name, on: transaction)
       let count = try await KeyStore.countGood(team: team, limit: .max, on: transaction)
       let revoked = try await KeyStore.revoke(allOf: team, on: transaction)
+      try await TeamStore.noteUnchanged(team, on: transaction)
       let isConfirmed =
         revoked.isEmpty ? false : try await Self.check(count, confirm: confirm, on: transaction)
       // The team stands for its keys in what edges are sent; the log of changes names them where they are not too many.
-      let keys = revoked.count <= Self.maximumKeys ? revoked.map { ResourceKey(.key, $0) } : []
+      // Where it does not, nothing tells what they were, and so beyond as many nobody counts on from the version before.
+      let areNamed = revoked.count <= ConfigurationReader.countedChanges
+      let keys = areNamed ? revoked.map { ResourceKey(.key, $0) } : []
       let change = Change(
         "team.revoke-keys", subject: name, resources: [ResourceKey(.team, team)] + keys,
         revoking: [Revoking(.team(team), keyCount: count, isConfirmed: isConfirmed)])

@@ -126,7 +126,8 @@ package enum RevocationStore {
       WHERE number = ANY ($1) AND EXISTS (
         SELECT FROM configuration_changes AS change
         WHERE change.version = revocations.version AND kind = 'team' AND resource = team_id::text
-          AND NOT (before -> 'suspended')::boolean)
+          AND NOT (before -> 'suspended')::boolean
+          AND (resource_at(kind, resource, revocations.version) -> 'suspended')::boolean)
       """, numbers.map { Int64(clamping: $0) })
     return Set(try rows.map { try $0.unsigned("number") })
   }

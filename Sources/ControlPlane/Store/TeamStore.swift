@@ -62,6 +62,12 @@ package enum TeamStore {
       "UPDATE teams SET suspended = $2 WHERE id = $1 AND suspended <> $2", id, suspended) == 1
   }
 
+  /// For a change that names the team and leaves it as it is: what it was before is kept by what updates it. Without
+  /// that the log of changes would say that there had been no such team.
+  package static func noteUnchanged(_ id: TeamID, on session: some PostgresSession) async throws {
+    try await session.query("UPDATE teams SET suspended = suspended WHERE id = $1", id)
+  }
+
   /// - Returns: whether that changes anything
   package static func setStalenessLimit(
     _ limit: StalenessLimit, _ id: TeamID, on session: some PostgresSession

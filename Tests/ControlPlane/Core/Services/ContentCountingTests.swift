@@ -64,6 +64,45 @@ struct ContentCountingTests {
     }
   }
 
+  @Test("is right where all keys of a team were revoked, few or many", arguments: [3, 1_200, 21_000])
+  func teamRevoked(count: Int) async throws {
+    try await withControlPlane { running in
+      let fleet = try await running.applyFleet()
+      let edge = try await TestEdge.enrolled(running)
+      let team = try #require(TeamID(fleet.team.id))
+      try await running.pool.query(
+        """
+        INSERT INTO keys (id, team_id, public_id, digest)
+        SELECT gen_random_uuid(), $1, lpad(n::text, 12, '0'), sha256(n::text::bytea) FROM generate_series(1, $2) AS n
+        """, team, Int64(count))
+      let held = try await edge.follow(running) { _, _ in true }
+      #expect(held.keys.count == count)
+      // A change that finds the edge still there would wait for its reports.
+      try await eventually { try await FleetStore.list(on: running.pool).allSatisfy { !$0.connected } }
+      let before = try await ChangeStore.newestVersion(on: running.pool)
+      let revocations = RevocationService(changes: ChangeService(pool: running.pool))
+      let result = try await revocations.revoke(
+        RevocationRequest(ids: nil, team: fleet.team.name, confirm: count), by: .system)
+      #expect(result.revokedKeys == count)
+      // What it does not come to would not be applied; what cannot be told is not said.
+      let next = try await edge.follow(running, holding: held) { _, parts in
+        #expect(parts.first?.fromVersion == before)
+        #expect(parts.last?.contentHash.count == (count > 20_000 ? 0 : 32))
+        return true
+      }
+      #expect(next.keys.isEmpty && next.teams[team] != nil)
+      let (differences, _) = try await HistoryStore.differences(
+        from: before, to: before + 1, limit: 10, on: running.pool)
+      #expect(differences.allSatisfy { $0.kind == "key" })
+      // The way back leaves the team, and its keys revoked.
+      try await eventually { try await FleetStore.list(on: running.pool).allSatisfy { !$0.connected } }
+      _ = try await running.services.teams.create(TeamRequest(name: "later", account: nil), by: .system)
+      _ = try await running.services.versions.rollBack(to: "\(before)", by: .system)
+      let back = try await edge.follow(running, holding: next) { _, _ in true }
+      #expect(back.teams[team]?.name == fleet.team.name && back.keys.isEmpty)
+    }
+  }
+
   private func edit(
     _ running: RunningControlPlane, _ word: String, _ keys: inout [String], _ generator: inout SeededGenerator
   ) async throws {
