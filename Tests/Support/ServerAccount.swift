@@ -55,12 +55,26 @@ struct ServerAccount: Sendable {
 }
 
 /// A port on 127.0.0.1 that was free at the time of the call.
+///
+/// If there is one, from below those that the kernel gives to outgoing connections, which could take it before its server
+/// binds it.
 package func freePort() throws -> UInt16 {
+  for _ in 0..<20 {
+    if let port = try bindable(UInt16.random(in: 20_000..<32_768)) { return port }
+  }
+  guard let port = try bindable(0) else { throw PostgresClusterError(reason: "no free port: errno \(errno)") }
+  return port
+}
+
+/// - Parameter port: 0 for any
+/// - Returns: nil where it is taken
+private func bindable(_ port: UInt16) throws -> UInt16? {
   let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
   guard descriptor >= 0 else { throw PostgresClusterError(reason: "no socket: errno \(errno)") }
   defer { close(descriptor) }
   var address = sockaddr_in()
   address.sin_family = sa_family_t(AF_INET)
+  address.sin_port = port.bigEndian
   address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
   var length = socklen_t(MemoryLayout<sockaddr_in>.size)
   let bound = withUnsafeMutablePointer(to: &address) { pointer in
@@ -68,6 +82,5 @@ package func freePort() throws -> UInt16 {
       bind(descriptor, generic, length) == 0 && getsockname(descriptor, generic, &length) == 0
     }
   }
-  guard bound else { throw PostgresClusterError(reason: "no free port: errno \(errno)") }
-  return UInt16(bigEndian: address.sin_port)
+  return bound ? UInt16(bigEndian: address.sin_port) : nil
 }

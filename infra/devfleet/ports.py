@@ -6,6 +6,7 @@ others are the well-known ones whenever those are free.
 
 import json
 import pathlib
+import random
 import socket
 
 DEFAULTS = {
@@ -59,7 +60,7 @@ def free_port() -> int:
 
 def _free_port(wanted: list[int], spoken_for: set[int]) -> int:
     """The first of `wanted` that is free, or any other; 0 in it means no wish."""
-    for candidate in (*filter(None, wanted), *[0] * 20):
+    for candidate in (*filter(None, wanted), *_any_ports(), *[0] * 20):
         with socket.socket() as probe:
             # As servers do, so that connections of an earlier run that linger in TIME_WAIT do not count.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -73,3 +74,9 @@ def _free_port(wanted: list[int], spoken_for: set[int]) -> int:
             except OSError:
                 continue
     raise OSError("no free port on 127.0.0.1")
+
+
+def _any_ports() -> list[int]:
+    """Some below those that the kernel gives to outgoing connections, which could take one before its server binds it."""
+    lowest = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    return random.sample(range(20_000, lowest), 20) if lowest >= 21_000 else []
