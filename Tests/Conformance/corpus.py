@@ -70,6 +70,8 @@ _BAD_REQUESTS = [
     _post(b"Transfer-Encoding: identity"),
     _post(b"Transfer-Encoding: chunked, identity", body=b"0\r\n\r\n"),
     _post(b"Transfer-Encoding: xchunked", body=b"0\r\n\r\n"),
+    _post(b"Transfer-Encoding: chunked\t", body=b"0\r\n\r\n"),
+    _post(b"Transfer-Encoding: chunked \t ", body=b"0\r\n\r\n"),
     _post(_CHUNKED, _CHUNKED, body=b"0\r\n\r\n"),
     _post(b": empty name"),
     _post(b"no colon"),

@@ -1,11 +1,10 @@
 """Taking unasked usage out of a chat stream, judged with the official SDK's own decoder of events."""
 
 import json
-import os
 import random
 
 from openai._streaming import SSEDecoder
-from probe import verdicts
+from probe import seed, verdicts
 
 NEWLINES = ["\n", "\r\n", "\r"]
 
@@ -53,15 +52,13 @@ def _stream(choice: random.Random) -> bytes:
 
 
 def test_what_is_left_is_the_stream_without_usage():
-    seed = int(os.environ.get("STRAIT_SEED", random.randrange(2**32)))
-    print(f"seed {seed}")
-    choice = random.Random(seed)
+    choice = random.Random(seed())
     streams = [_stream(choice) for _ in range(3_000)]
     dropped = 0
     for stream, line in zip(streams, verdicts([("s", stream) for stream in streams]), strict=True):
         end, _, _, left = line.split(" ")
-        assert end == "complete", f"seed {seed}: {stream!r}: {line}"
+        assert end == "complete", f"{stream!r}: {line}"
         before = _events(stream)
-        assert _events(bytes.fromhex(left)) == _without_usage(before), f"seed {seed}: {stream!r}"
+        assert _events(bytes.fromhex(left)) == _without_usage(before), f"{stream!r}"
         dropped += len(before) - len(_without_usage(before))
     assert dropped > 100, "too few events were there for their usage alone"

@@ -18,7 +18,8 @@ from uploads import PartialRequest, Pump, large_body, pump_until_still, taking_a
 
 MUCH = b'"' + b"0123456789abcdef" * (2 << 20) + b'"'
 LATE = b'"' + b"0123456789abcdef" * (1 << 16) + b'"'
-LATE_READERS = 50
+# Of each the edge holds up to a quarter of a megabyte: all together less than `held_answer_bytes`.
+LATE_READERS = 40
 # What the kernel holds of a loopback connection between the edge and somebody who does not read.
 KERNEL_BYTES = 12 << 20
 # An HTTP/2 upstream is held back by the stream's window, an HTTP/2 client holds the edge back by its own.

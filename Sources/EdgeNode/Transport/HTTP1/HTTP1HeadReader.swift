@@ -173,10 +173,18 @@ struct HTTP1HeadReader {
       guard HTTP1Characters.isEqual(bytes + value.lowerBound, value.count, ignoringCase: "chunked") else {
         return malformed("a transfer coding other than chunked")
       }
+      // White space, but llhttp takes it for a part of the coding's name, and so may who reads after us.
+      if hasTab(after: value.upperBound) { return malformed("a tab behind the transfer coding") }
       isChunked = true
     default: break
     }
     return nil
+  }
+
+  private func hasTab(after valueEnd: Int) -> Bool {
+    var index = valueEnd
+    while byte(index) == 0x20 { index &+= 1 }
+    return byte(index) == 0x09
   }
 
   /// Digits only: no sign, no list, no second one even if it says the same.
