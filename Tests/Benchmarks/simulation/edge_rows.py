@@ -81,7 +81,7 @@ async def pause(centre: Centre, options) -> Table:
     """The longest turns of the worker's loop and the slowest answers, while a large change comes and while none does."""
     changed = max(1, round(CHANGED_KEYS * options.scale))
     quiet, changing = [], []
-    with Rig(centre) as rig:
+    with Rig(centre) as rig, account.kernel_threads_on(os.cpu_count() - 1):
         centre.edge.start()
         await asyncio.to_thread(rig.wait_for_snapshot, options.keys)
         rig.give_the_worker_a_core()
