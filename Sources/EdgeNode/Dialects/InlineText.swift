@@ -52,6 +52,7 @@ package struct InlineText: Sendable {
   @inline(__always)
   package borrowing func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
     let kept = min(count, Self.capacity)
-    return withUnsafeBytes(of: storage) { body(UnsafeRawBufferPointer(rebasing: $0[..<kept])) }
+    // By its span: `withUnsafeBytes(of:)` would lend a copy.
+    return storage.span.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[..<kept])) }
   }
 }

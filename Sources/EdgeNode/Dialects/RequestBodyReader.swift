@@ -162,17 +162,16 @@ package struct RequestBodyReader: Sendable {
 
   private mutating func readModel() {
     guard scanner.kind == .string else { return refuseType() }
-    let text = scanner.text
-    if text.overflows {
+    if scanner.text.overflows {
       return refuse(.invalidParameter, "model is longer than 256 bytes", .model, at: scanner.start)
     }
-    if text.count == 0 {
+    if scanner.text.count == 0 {
       return refuse(.invalidParameter, "model is empty", .model, at: scanner.start)
     }
-    if !text.isUTF8 {
+    if !scanner.text.isUTF8 {
       return refuse(.invalidJSON, "a string is not UTF-8", .model, at: scanner.start)
     }
-    model = text
+    model = scanner.text
     modelRange = scanner.start..<scanner.end
   }
 

@@ -86,7 +86,7 @@ extension Worker {
     guard loop.now >= nextLookAtHoldings else { return }
     nextLookAtHoldings = loop.now + Self.lookIntervalMicroseconds
     var accounts = [ClientAddress: HoldingAccount]()
-    for exchange in exchanges where exchange.reservedBytes + exchange.countedAnswer > 0 {
+    for exchange in exchanges.all where exchange.reservedBytes + exchange.countedAnswer > 0 {
       guard let address = exchange.clientMemory?.address else { continue }
       accounts[address, default: HoldingAccount()].add(exchange.holding)
     }

@@ -34,7 +34,7 @@ extension Worker {
   private func resetLargest() {
     var excess = overload.takeShare(of: settings.workers, after: &relievedLook)
     guard excess > 0 else { return }
-    let holding = exchanges.lazy.map { (exchange: $0, bytes: $0.bufferedBytes) }
+    let holding = exchanges.all.lazy.map { (exchange: $0, bytes: $0.bufferedBytes) }
       .filter { $0.bytes >= Self.resetFloorBytes }
       .sorted { $0.bytes > $1.bytes }
     for (exchange, bytes) in holding where excess > 0 {
@@ -52,8 +52,9 @@ extension Worker {
     lookAtHoldings()
     var surplus = heldAnswers.used - part * 3 / 4
     var waiting = [ObjectIdentifier: Int]()
-    for exchange in exchanges { waiting[exchange.clientIdentity, default: 0] += exchange.countedAnswer }
-    let holding = exchanges.filter { $0.countedAnswer > 0 }
+    let all = exchanges.all
+    for exchange in all { waiting[exchange.clientIdentity, default: 0] += exchange.countedAnswer }
+    let holding = all.filter { $0.countedAnswer > 0 }
       .map { (exchange: $0, total: waiting[$0.clientIdentity] ?? 0) }
       .sorted { $0.total > $1.total }
     for (exchange, _) in holding where surplus > 0 {

@@ -60,7 +60,7 @@ final class Worker: RequestReceiver, ConnectionOwner {
   private var retiredPools = [UpstreamPool]()
   var clients = ClientList()
   private var turnedAwayClients = TurnedAway()
-  var exchanges = ContiguousArray<Exchange>()
+  let exchanges = ExchangeList()
   /// So many, from the first, may still run under a key that is no longer good.
   private var exchangesToReview = 0
   private var drainsAt: Int64?
@@ -329,21 +329,14 @@ final class Worker: RequestReceiver, ConnectionOwner {
 
   func makeStream(on client: any ClientSide) -> RelayedStream? {
     let exchange = Exchange(worker: self)
-    exchange.slot = exchanges.count
-    exchanges.append(exchange)
+    exchanges.add(exchange)
     counters.set(.exchangesActive, exchanges.count)
     return exchange
   }
 
   func forget(_ exchange: Exchange) {
-    guard exchange.slot >= 0 else { return }
-    loop.keepUntilTurnEnds(exchange)
-    let last = exchanges.removeLast()
-    if exchange.slot < exchanges.count {
-      exchanges[exchange.slot] = last
-      last.slot = exchange.slot
-    }
-    exchange.slot = -1
+    guard let reference = exchanges.remove(exchange) else { return }
+    loop.keepUntilTurnEnds(retained: reference)
     counters.set(.exchangesActive, exchanges.count)
   }
 
@@ -408,7 +401,7 @@ final class Worker: RequestReceiver, ConnectionOwner {
   }
 
   private func finish() {
-    for exchange in exchanges where exchange.outcome == nil { exchange.outcome = .edgeStopped }
+    for exchange in exchanges.all where exchange.outcome == nil { exchange.outcome = .edgeStopped }
     for client in Array(clients.clients) { client.connection.close() }
     turnedAwayClients.resetAll()
     admin?.close()

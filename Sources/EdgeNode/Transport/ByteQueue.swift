@@ -146,10 +146,11 @@ package struct ByteQueue: ~Copyable {
   }
 }
 
-/// Moves a value into memory of the pool.
-func placeInPool<Value: ~Copyable>(_ value: consuming Value) -> UnsafeMutablePointer<Value> {
+/// Makes a value in memory of the pool, where it need not be moved to.
+@inline(__always)
+func placeInPool<Value: ~Copyable>(_ value: @autoclosure () -> Value) -> UnsafeMutablePointer<Value> {
   let pointer = takeFromPool(MemoryLayout<Value>.size).bindMemory(to: Value.self, capacity: 1)
-  pointer.initialize(to: value)
+  pointer.initialize(to: value())
   return pointer
 }
 

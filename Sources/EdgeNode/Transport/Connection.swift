@@ -28,6 +28,12 @@ class Session {
   /// Nothing is under way on it.
   var isIdle: Bool { false }
 
+  /// It has put bytes aside that it has received, because acting on all of them at once would take long.
+  var hasUnread: Bool { false }
+
+  /// Goes on with what was put aside.
+  func receiveUnread() {}
+
   /// How much it takes at once.
   var receivesAtMost: Int { LoopBuffers.size }
 }
@@ -112,6 +118,8 @@ final class Connection: EventSource {
   private var bulk = Bulk()
   /// There was much to receive the last time, so there may be more.
   private var receivesBulk = false
+  /// The session has put aside some of what was received.
+  private var leftUnread = false
   /// The same for sending, or the kernel did not take all of it.
   private var sendsBulk = false
   private var interest: UInt32
@@ -247,8 +255,14 @@ final class Connection: EventSource {
   func moveBulk() {
     let work = bulk
     bulk = []
-    if work.contains(.receiving), phase == .open, !readingPaused { receive() }
+    if work.contains(.receiving), phase == .open, !readingPaused { receiveBulk() }
     if work.contains(.sending) { sendSome() }
+  }
+
+  private func receiveBulk() {
+    guard leftUnread else { return receive() }
+    session?.receiveUnread()
+    leaveUnread()
   }
 
   override func readyAfterOthers(_ events: UInt32) {
@@ -276,6 +290,7 @@ final class Connection: EventSource {
   }
 
   private func receive() {
+    guard !leftUnread || phase != .open else { return wait(for: .receiving) }
     let space = loop.buffers.received
     let most = session?.receivesAtMost ?? LoopBuffers.size
     let count = recv(descriptor, space.baseAddress, most, 0)
@@ -299,6 +314,13 @@ final class Connection: EventSource {
     tls?.offer(bytes)
     if phase == .handshaking { shakeHands() }
     if phase == .open || phase == .closing { decrypt() }
+    leaveUnread()
+  }
+
+  /// What the session has put aside is bulk; until it has gone on with that, nothing more is read.
+  private func leaveUnread() {
+    leftUnread = session?.hasUnread ?? false
+    if leftUnread { wait(for: .receiving) }
   }
 
   private func shakeHands() {

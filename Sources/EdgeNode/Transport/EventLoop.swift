@@ -77,7 +77,7 @@ final class EventLoop {
   /// Each is in it once. Who was served and wants more goes to the end, so that all have their turn.
   private var bulk = ContiguousArray<Connection>()
   /// Objects that ended in this turn: kept until its end, because events and callers may still name them.
-  private var ended = ContiguousArray<AnyObject>()
+  private let ended = PooledList<Unmanaged<AnyObject>>()
   /// Closed when the turn ends: a new connection of the same turn would get the number, and events that name the old one
   /// may be still to come.
   private var endedDescriptors = ContiguousArray<Int32>()
@@ -100,6 +100,7 @@ final class EventLoop {
 
   deinit {
     closeEndedDescriptors()
+    releaseEnded()
     Glibc.close(epoll)
     events.deallocate()
     clock.deallocate()
@@ -146,7 +147,22 @@ final class EventLoop {
 
   /// Keeps an object alive until the turn has ended.
   func keepUntilTurnEnds(_ object: AnyObject) {
+    keepUntilTurnEnds(retained: Unmanaged.passRetained(object))
+  }
+
+  /// The same for an object whose owner hands its reference over.
+  func keepUntilTurnEnds(retained object: Unmanaged<AnyObject>) {
     ended.append(object)
+  }
+
+  private func releaseEnded() {
+    var index = 0
+    // What ends may let others end.
+    while index < ended.count {
+      ended[index].release()
+      index += 1
+    }
+    ended.removeAll()
   }
 
   /// Takes a descriptor out of the loop and closes it when the turn has ended.
@@ -196,7 +212,7 @@ final class EventLoop {
     if !bulk.isEmpty { serveBulk() }
     if !newcomers.isEmpty { serveNewcomers() }
     closeEndedDescriptors()
-    if !ended.isEmpty { ended.removeAll(keepingCapacity: true) }
+    if !ended.isEmpty { releaseEnded() }
     if count > 0 || wait == 0 { onTurn(monotonicMicroseconds() - now) }
   }
 
@@ -278,12 +294,24 @@ final class LoopBuffers {
   let received = UnsafeMutableRawBufferPointer.allocate(byteCount: windowedSize, alignment: 64)
   let plain = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 64)
   let records = UnsafeMutableRawBufferPointer.allocate(byteCount: recordSize, alignment: 64)
+  /// Where a head's fields are listed for a library. It has names and values by pointer alone.
+  private var fieldList = UnsafeMutableRawBufferPointer.allocate(byteCount: 8192, alignment: 16)
+
+  /// Room for a list of so many bytes, until it is next asked for.
+  func fields(_ byteCount: Int) -> UnsafeMutableRawPointer {
+    if byteCount > fieldList.count {
+      fieldList.deallocate()
+      fieldList = .allocate(byteCount: byteCount * 2, alignment: 16)
+    }
+    return fieldList.baseAddress.unsafelyUnwrapped
+  }
 
   deinit {
     for buffer in [received, plain, records] {
       strait_cleanse(buffer.baseAddress, buffer.count)
       buffer.deallocate()
     }
+    fieldList.deallocate()
   }
 }
 

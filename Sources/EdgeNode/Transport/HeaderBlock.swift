@@ -114,18 +114,25 @@ package struct HeaderField: BitwiseCopyable {
 /// As a `ByteQueue`, it keeps its state behind a pointer, so that a class can hold it as a constant.
 package struct HeaderBlock: ~Copyable {
   struct State: BitwiseCopyable {
-    fileprivate var fields: UnsafeMutablePointer<HeaderField>?
+    /// One block of memory: the fields, and behind the last that has room there, names and values in a row.
+    fileprivate var block: UnsafeMutableRawPointer?
     fileprivate var fieldCapacity = 0
     fileprivate var count = 0
-    /// Names and values, one behind the other.
-    fileprivate var bytes: UnsafeMutableRawPointer?
     fileprivate var byteCapacity = 0
     fileprivate var used = 0
+
+    fileprivate var fields: UnsafeMutablePointer<HeaderField>? {
+      block?.assumingMemoryBound(to: HeaderField.self)
+    }
+    fileprivate var bytes: UnsafeMutableRawPointer? {
+      block.map { $0 + fieldCapacity &* MemoryLayout<HeaderField>.stride }
+    }
+    fileprivate var blockBytes: Int { fieldCapacity &* MemoryLayout<HeaderField>.stride &+ byteCapacity }
   }
 
-  /// Most heads fit.
-  private static let usualBytes = 1016
+  /// Most heads fit into a block of 1,016 bytes.
   private static let usualFields = 15
+  private static let usualBytes = 776
 
   /// Pointers from `nameBytes` and `valueBytes` stay valid until a field is added or the block is cleared.
   private let state: UnsafeMutablePointer<State>
@@ -157,6 +164,21 @@ package struct HeaderBlock: ~Copyable {
     return state.pointee.fields.unsafelyUnwrapped[index]
   }
 
+  /// Calls `body` with each field: its place, name, value, and whether the value is unique. The block must not change
+  /// meanwhile.
+  @inline(__always)
+  func forEachField(_ body: (Int, UnsafeRawBufferPointer, UnsafeRawBufferPointer, Bool) -> Void) {
+    guard let fields = state.pointee.fields, let bytes = state.pointee.bytes else { return }
+    for index in 0..<state.pointee.count {
+      let field = fields[index]
+      let name = bytes + Int(field.start)
+      body(
+        index, UnsafeRawBufferPointer(start: name, count: Int(field.nameCount)),
+        UnsafeRawBufferPointer(start: name + Int(field.nameCount), count: Int(field.valueCount)), field.unique
+      )
+    }
+  }
+
   /// What the fields take by the measure of RFC 9113, section 6.5.2: name + value + 32 each.
   package var listSize: Int { state.pointee.used + 32 * count }
 
@@ -185,17 +207,20 @@ package struct HeaderBlock: ~Copyable {
   package func append(
     _ kind: HeaderName, _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, unique: Bool = false
   ) {
-    let now = state.pointee
-    if now.count == now.fieldCapacity { growFields() }
     let length = name.count + value.count
-    if now.byteCapacity - now.used < length { growBytes(length) }
-    if let space = state.pointee.bytes {
+    if state.pointee.count == state.pointee.fieldCapacity
+      || state.pointee.byteCapacity - state.pointee.used < length
+    {
+      grow(length)
+    }
+    let now = state.pointee
+    if let space = now.bytes {
       if let source = name.baseAddress { (space + now.used).copyMemory(from: source, byteCount: name.count) }
       if let source = value.baseAddress {
         (space + now.used + name.count).copyMemory(from: source, byteCount: value.count)
       }
     }
-    state.pointee.fields.unsafelyUnwrapped[now.count] = HeaderField(
+    now.fields.unsafelyUnwrapped[now.count] = HeaderField(
       name: kind, unique: unique, start: UInt32(truncatingIfNeeded: now.used),
       nameCount: UInt32(truncatingIfNeeded: name.count), valueCount: UInt32(truncatingIfNeeded: value.count))
     state.pointee.count = now.count &+ 1
@@ -231,6 +256,7 @@ package struct HeaderBlock: ~Copyable {
 
   /// Has the fields' bytes fetched, which will be used soon.
   func prefetch() {
+    strait_prefetch(state.pointee.block, 1)
     strait_prefetch(state.pointee.bytes, state.pointee.used)
   }
 
@@ -249,13 +275,9 @@ package struct HeaderBlock: ~Copyable {
 
   private func giveMemoryBack() {
     let now = state.pointee
-    if let bytes = now.bytes {
-      strait_cleanse(bytes, now.used)
-      strait_pool_give_sized(bytes, now.byteCapacity)
-    }
-    if let fields = now.fields {
-      strait_pool_give_sized(fields, now.fieldCapacity * MemoryLayout<HeaderField>.stride)
-    }
+    guard let block = now.block, let bytes = now.bytes else { return }
+    strait_cleanse(bytes, now.used)
+    strait_pool_give_sized(block, now.blockBytes)
   }
 
   private func slice(_ start: UInt32, _ length: UInt32) -> UnsafeRawBufferPointer {
@@ -263,32 +285,22 @@ package struct HeaderBlock: ~Copyable {
     return UnsafeRawBufferPointer(start: state.pointee.bytes.map { $0 + Int(start) }, count: Int(length))
   }
 
+  /// Makes room for another field of so many bytes.
   @inline(never)
-  private func growFields() {
+  private func grow(_ length: Int) {
     let now = state.pointee
-    let larger = max(Self.usualFields, now.fieldCapacity * 2)
-    let fresh = takeFromPool(larger * MemoryLayout<HeaderField>.stride)
-      .bindMemory(to: HeaderField.self, capacity: larger)
-    if let fields = now.fields {
-      fresh.initialize(from: fields, count: now.count)
-      strait_pool_give_sized(fields, now.fieldCapacity * MemoryLayout<HeaderField>.stride)
+    var larger = now
+    if now.count == now.fieldCapacity { larger.fieldCapacity = max(Self.usualFields, now.fieldCapacity * 2) }
+    if now.byteCapacity - now.used < length {
+      larger.byteCapacity = max(Self.usualBytes, now.byteCapacity * 2, now.used + length)
     }
-    state.pointee.fields = fresh
-    state.pointee.fieldCapacity = larger
-  }
-
-  @inline(never)
-  private func growBytes(_ length: Int) {
-    let now = state.pointee
-    let larger = max(Self.usualBytes, now.byteCapacity * 2, now.used + length)
-    let fresh = takeFromPool(larger)
-    if let bytes = now.bytes {
-      fresh.copyMemory(from: bytes, byteCount: now.used)
-      strait_cleanse(bytes, now.used)
-      strait_pool_give_sized(bytes, now.byteCapacity)
+    larger.block = takeFromPool(larger.blockBytes)
+    if let fields = now.fields, let bytes = now.bytes {
+      larger.fields?.initialize(from: fields, count: now.count)
+      larger.bytes?.copyMemory(from: bytes, byteCount: now.used)
     }
-    state.pointee.bytes = fresh
-    state.pointee.byteCapacity = larger
+    giveMemoryBack()
+    state.pointee = larger
   }
 }
 

@@ -1,8 +1,8 @@
 // The streams of one connection, for the one moment when all must be told: the connection's end. Each stream knows its
 // place, so that adding and removing cost the same however many there are.
 
-struct StreamList {
-  private var streams = ContiguousArray<Unmanaged<RelayedStream>>()
+struct StreamList: ~Copyable {
+  private let streams = PooledList<Unmanaged<RelayedStream>>()
   private let isUpstream: Bool
 
   init(upstream: Bool) {
@@ -13,18 +13,16 @@ struct StreamList {
   var isEmpty: Bool { streams.isEmpty }
 
   /// The stream must stay alive until it is removed.
-  mutating func add(_ stream: RelayedStream) {
+  func add(_ stream: RelayedStream) {
     setSlot(stream, streams.count)
     streams.append(Unmanaged.passUnretained(stream))
   }
 
-  mutating func remove(_ stream: RelayedStream) {
+  func remove(_ stream: RelayedStream) {
     let index = isUpstream ? stream.upstreamSlot : stream.clientSlot
     guard index >= 0, index < streams.count else { return }
-    let last = streams.removeLast()
-    if index < streams.count {
-      streams[index] = last
-      last._withUnsafeGuaranteedRef { setSlot($0, index) }
+    if let moved = streams.remove(at: index) {
+      moved._withUnsafeGuaranteedRef { setSlot($0, index) }
     }
     setSlot(stream, -1)
   }

@@ -104,13 +104,23 @@ final class UpstreamPool: ConnectionOwner {
   /// calls for each. Those of all others share as few as they can, for the same reason.
   private func chosen(for stream: RelayedStream) -> HTTP2ClientSession? {
     guard multiplexed.count > 1, let client = stream.client, client.openStreams >= Self.severalStreams else {
-      return multiplexed.last(where: { $0.room > 0 })
+      return lastWithRoom
     }
     let address = UInt(bitPattern: ObjectIdentifier(client))
     let own = multiplexed[Int((address &* Self.spreadingFactor) >> 32 % UInt(multiplexed.count))]
     if own.room > 0 { return own }
     if connecting == 0, connections.count < limits.connections, isCrowded { _ = connect() }
-    return multiplexed.last(where: { $0.room > 0 })
+    return lastWithRoom
+  }
+
+  private var lastWithRoom: HTTP2ClientSession? {
+    var index = multiplexed.count - 1
+    while index >= 0 {
+      let session = multiplexed[index]
+      if session.room > 0 { return session }
+      index -= 1
+    }
+    return nil
   }
 
   /// More is taken than is free on all connections together, so that clients come to share where they need not.

@@ -73,7 +73,10 @@ enum HTTP2Callbacks {
             UnsafeRawBufferPointer(start: value, count: valueCount))
         }
       }
-      if accepted { return 0 }
+      if accepted {
+        // The first field of a request that is to wait: the bytes behind it are acted upon later.
+        return session._withUnsafeGuaranteedRef { $0.isBurst } ? NGHTTP2_ERR_PAUSE.rawValue : 0
+      }
       // Of a stream that is reset nghttp2 decodes the rest of the block; of a connection that is cut, nothing.
       let isCut = session._withUnsafeGuaranteedRef { $0.isCut }
       return isCut ? NGHTTP2_ERR_CALLBACK_FAILURE.rawValue : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue
@@ -126,6 +129,7 @@ enum HTTP2Callbacks {
       return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue
     }
     session.adopt(stream, streamID)
+    session.spendRequest()
     return 0
   }
 

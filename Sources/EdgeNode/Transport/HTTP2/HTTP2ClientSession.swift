@@ -8,7 +8,7 @@ final class HTTP2ClientSession: HTTP2Session, UpstreamSide {
   var activeStreams: Int { streams.count }
   private(set) var idleSince: Int64
 
-  private var streams = StreamList(upstream: true)
+  private let streams = StreamList(upstream: true)
   /// How many streams a peer takes that has not said so yet: RFC 9113, section 6.5.2, asks for no fewer.
   private static let streamsBeforeSettings = 100
   private var hasSettings = false
@@ -30,12 +30,13 @@ final class HTTP2ClientSession: HTTP2Session, UpstreamSide {
     stream.upstreamEnded = false
     stream.upstreamWaits = false
     let owner = Unmanaged.passUnretained(stream).toOpaque()
-    let streamID = stream.forwarded.withNghttp2Fields { fields in
-      if stream.requestIsSent, stream.requestTrailers.count == 0 {
-        return nghttp2_submit_request(session, nil, fields.baseAddress, fields.count, nil, owner)
-      }
+    let fields = stream.forwarded.nghttp2Fields(in: connection.loop.buffers)
+    let streamID: Int32
+    if stream.requestIsSent, stream.requestTrailers.count == 0 {
+      streamID = nghttp2_submit_request(session, nil, fields.baseAddress, fields.count, nil, owner)
+    } else {
       var provider = HTTP2Callbacks.provider(for: stream)
-      return nghttp2_submit_request(session, nil, fields.baseAddress, fields.count, &provider, owner)
+      streamID = nghttp2_submit_request(session, nil, fields.baseAddress, fields.count, &provider, owner)
     }
     guard streamID >= 0 else {
       acceptsRequests = false
@@ -224,9 +225,8 @@ final class HTTP2ClientSession: HTTP2Session, UpstreamSide {
   }
 
   private func sendTrailers(_ stream: RelayedStream) {
-    _ = stream.requestTrailers.withNghttp2Fields {
-      nghttp2_submit_trailer(session, stream.upstreamStreamID, $0.baseAddress, $0.count)
-    }
+    let fields = stream.requestTrailers.nghttp2Fields(in: connection.loop.buffers)
+    nghttp2_submit_trailer(session, stream.upstreamStreamID, fields.baseAddress, fields.count)
   }
 
   override func hasTrailers(_ stream: RelayedStream) -> Bool { stream.requestTrailers.count > 0 }

@@ -16,7 +16,7 @@ final class HTTP2ServerSession: HTTP2Session, ClientSide {
   var openStreams: Int { streams.count }
 
   private let receiver: any RequestReceiver
-  private var streams = StreamList(upstream: false)
+  private let streams = StreamList(upstream: false)
   private let idleTimeoutMicroseconds: Int64
   private var idleSince: Int64
   private var secondGoawayAt: Int64 = 0
@@ -151,23 +151,22 @@ final class HTTP2ServerSession: HTTP2Session, ClientSide {
   // MARK: ClientSide
 
   func sendInformation(_ stream: RelayedStream, _ head: borrowing HeaderBlock) {
-    _ = head.withNghttp2Fields(copied: true) { fields in
-      nghttp2_submit_headers(
-        session, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream.clientStreamID, nil, fields.baseAddress,
-        fields.count,
-        nil)
-    }
+    let fields = head.nghttp2Fields(in: connection.loop.buffers, copied: true)
+    nghttp2_submit_headers(
+      session, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream.clientStreamID, nil, fields.baseAddress,
+      fields.count, nil)
     connection.needsFlush()
   }
 
   func sendHead(_ stream: RelayedStream, ends: Bool) {
-    let result = stream.answer.withNghttp2Fields { fields in
-      if ends {
-        stream.answerFinishing()
-        return nghttp2_submit_response(session, stream.clientStreamID, fields.baseAddress, fields.count, nil)
-      }
+    if ends { stream.answerFinishing() }
+    let fields = stream.answer.nghttp2Fields(in: connection.loop.buffers)
+    let result: Int32
+    if ends {
+      result = nghttp2_submit_response(session, stream.clientStreamID, fields.baseAddress, fields.count, nil)
+    } else {
       var provider = HTTP2Callbacks.provider(for: stream)
-      return nghttp2_submit_response(
+      result = nghttp2_submit_response(
         session, stream.clientStreamID, fields.baseAddress, fields.count, &provider)
     }
     if result != 0 { reset(stream.clientStreamID, NGHTTP2_INTERNAL_ERROR) }
@@ -219,9 +218,8 @@ final class HTTP2ServerSession: HTTP2Session, ClientSide {
   }
 
   private func sendTrailers(_ stream: RelayedStream) {
-    _ = stream.answerTrailers.withNghttp2Fields {
-      nghttp2_submit_trailer(session, stream.clientStreamID, $0.baseAddress, $0.count)
-    }
+    let fields = stream.answerTrailers.nghttp2Fields(in: connection.loop.buffers)
+    nghttp2_submit_trailer(session, stream.clientStreamID, fields.baseAddress, fields.count)
   }
 
   override func hasTrailers(_ stream: RelayedStream) -> Bool { stream.answerTrailers.count > 0 }

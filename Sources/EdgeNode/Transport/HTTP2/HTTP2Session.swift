@@ -22,14 +22,21 @@ class HTTP2Session: Session {
   final private var pointer: OpaquePointer?
   final private var frameBuffer: UnsafeMutableRawPointer?
   final private var streamTable: UnsafeMutableRawPointer?
-  final private var events = ContiguousArray<HTTP2Event>()
+  final private let events = PooledList<HTTP2Event>()
   /// Where `mem_send` puts DATA frames while `produce` runs.
   final private var output: UnsafeMutableRawBufferPointer?
   final private var outputCount = 0
   /// What `mem_send` gave and did not fit: it lives only until the next call, so it is kept here.
   final private let carried = ByteQueue()
+  /// What was received and is not acted upon yet; see `requestsAtOnce`.
+  final private let unread = ByteQueue()
+  /// Of those that the peer may begin before others have their turn.
+  final private var requestsLeft = HTTP2Session.requestsAtOnce
+  /// A hundred requests in one piece would keep everybody else waiting for milliseconds.
+  private static let requestsAtOnce = 25
   final private var failed = false
-  final private var budgets: FloodBudgets
+  /// Behind a pointer, as all that changes with each frame.
+  final private let budgets: UnsafeMutablePointer<FloodBudgets>
   /// Set when the peer has used up a budget or broken the protocol: the connection ends for it.
   final private var cutReason: ConnectionCut?
   /// When the frame under way began, if it is a head's; 0 for none.
@@ -45,7 +52,7 @@ class HTTP2Session: Session {
   init(connection: Connection, limits: HTTP2Limits, isServer: Bool) throws {
     self.connection = connection
     self.limits = limits
-    budgets = FloodBudgets(limits)
+    budgets = placeInPool(FloodBudgets(limits))
     openedAt = connection.loop.now
     super.init()
     (pointer, frameBuffer) = try HTTP2Callbacks.makeSession(for: self, isServer: isServer)
@@ -54,6 +61,7 @@ class HTTP2Session: Session {
 
   deinit {
     nghttp2_session_del(pointer)
+    takeOutOfPool(budgets)
   }
 
   // MARK: For subclasses
@@ -99,7 +107,7 @@ class HTTP2Session: Session {
     guard carried.isEmpty, nghttp2_session_want_write(pointer) == 0 else { return }
     strait_nghttp2_rest(frameBuffer, streamTable)
     carried.release()
-    events = []
+    events.release()
   }
 
   /// No new streams; those that run go on.
@@ -114,16 +122,46 @@ class HTTP2Session: Session {
 
   final override func receive(_ bytes: UnsafeRawBufferPointer) {
     guard cutReason == nil else { return }
+    guard unread.isEmpty else {
+      unread.append(bytes)
+      return goOn(taken: 0, of: bytes.count)
+    }
+    requestsLeft = Self.requestsAtOnce
+    let taken = take(bytes)
+    if taken >= 0, taken < bytes.count, cutReason == nil {
+      unread.append(UnsafeRawBufferPointer(rebasing: bytes[taken...]))
+    }
+    goOn(taken: taken, of: bytes.count)
+  }
+
+  final override var hasUnread: Bool { !unread.isEmpty }
+
+  final override func receiveUnread() {
+    guard cutReason == nil else { return unread.release() }
+    requestsLeft = Self.requestsAtOnce
+    let taken = take(unread.readable)
+    if taken >= 0 { unread.consume(taken) }
+    if taken < 0 || unread.isEmpty { unread.release() }
+    goOn(taken: taken, of: 0)
+  }
+
+  /// - Returns: how many bytes nghttp2 has taken: fewer than there are where a callback has asked for a pause
+  private final func take(_ bytes: UnsafeRawBufferPointer) -> Int {
     let taken = nghttp2_session_mem_recv(
       pointer, bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count)
     actOnEvents()
+    return taken
+  }
+
+  /// - Parameter received: bytes that have come from the peer just now
+  private final func goOn(taken: Int, of received: Int) {
     guard taken >= 0, cutReason == nil else {
       // nghttp2 has queued a GOAWAY where the protocol asks for one.
       let isFlood = taken == Int(NGHTTP2_ERR_FLOODED.rawValue)
       connection.closeAfterFlush(.cut(cutReason ?? (isFlood ? .queuedFrames : .protocolError)))
       return
     }
-    if let reason = budgets.received(bytes.count) ?? queueBreach {
+    if let reason = budgets.pointee.received(received) ?? queueBreach {
       cut(reason)
       connection.closeAfterFlush(.cut(reason))
     } else if wantsNothing {
@@ -200,7 +238,7 @@ class HTTP2Session: Session {
       index += 1
       event.stream._withUnsafeGuaranteedRef { act(on: event, $0) }
     }
-    events.removeAll(keepingCapacity: true)
+    events.removeAll()
   }
 
   private final func configure(isServer: Bool) throws {
@@ -238,7 +276,7 @@ class HTTP2Session: Session {
     case HTTP2FrameHeader.continuation: break
     default: headBeganAt = 0
     }
-    guard let reason = budgets.frameBegins(frame, now: connection.loop.now) else { return true }
+    guard let reason = budgets.pointee.frameBegins(frame, now: connection.loop.now) else { return true }
     cut(reason)
     return false
   }
@@ -257,21 +295,21 @@ class HTTP2Session: Session {
 
   /// - Returns: whether the peer may go on
   final func countData(_ bytes: Int, ends: Bool) -> Bool {
-    guard let reason = budgets.dataReceived(bytes, ends: ends) else { return true }
+    guard let reason = budgets.pointee.dataReceived(bytes, ends: ends) else { return true }
     cut(reason)
     return false
   }
 
   /// - Returns: whether the peer may go on
   final func countEarlyReset() -> Bool {
-    guard let reason = budgets.earlyReset(now: connection.loop.now) else { return true }
+    guard let reason = budgets.pointee.earlyReset(now: connection.loop.now) else { return true }
     cut(reason)
     return false
   }
 
   /// A reset of ours has gone out. Those that the peer has provoked are counted, whatever it did to provoke them.
   final func resetSent(_ code: UInt32) {
-    budgets.resetSent(windowBytes: limits.streamWindowBytes)
+    budgets.pointee.resetSent(windowBytes: limits.streamWindowBytes)
     switch code {
     case NGHTTP2_NO_ERROR.rawValue, NGHTTP2_INTERNAL_ERROR.rawValue, NGHTTP2_CANCEL.rawValue: break
     default: countSlip()
@@ -279,7 +317,7 @@ class HTTP2Session: Session {
   }
 
   final func countSlip() {
-    guard let reason = budgets.slip(now: connection.loop.now) else { return }
+    guard let reason = budgets.pointee.slip(now: connection.loop.now) else { return }
     cut(reason)
     connection.closeAfterFlush(.cut(reason))
   }
@@ -288,11 +326,17 @@ class HTTP2Session: Session {
     if code != NGHTTP2_NO_ERROR.rawValue, cutReason == nil { cutReason = .protocolError }
   }
 
+  /// A request has begun.
+  final func spendRequest() { requestsLeft &-= 1 }
+
+  /// So many have begun that the rest has to wait for others.
+  final var isBurst: Bool { requestsLeft < 0 }
+
   final func headEnded() { headBeganAt = 0 }
 
   final func streamOpened(_ streamID: Int32) {
     highestID = streamID
-    budgets.streamOpened()
+    budgets.pointee.streamOpened()
   }
 
   final var isCut: Bool { cutReason != nil }
@@ -342,7 +386,7 @@ class HTTP2Session: Session {
     (base + outputCount).copyMemory(from: header, byteCount: 9)
     copyBody(stream, into: base + outputCount + 9, count: count)
     outputCount += count + 9
-    budgets.dataSent(count)
+    budgets.pointee.dataSent(count)
     return true
   }
 }
