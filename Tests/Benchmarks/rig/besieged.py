@@ -19,7 +19,7 @@ SETTLING_SECONDS = 1
 """Until attackers have used up what may come at once, and until what they leave behind has ended."""
 
 BURNER = "import os; os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))\nwhile True: pass"
-"""Takes what is left of the clients' core, as busy attackers do, and leaves the edge alone."""
+"""Takes what is left of the clients' core, as attackers do, and leaves the edge alone."""
 
 AT_THE_DOOR = {"too_many_connections", "address_connections", "address_rate", "address_offences"}
 """Refusals of connections that were never let in."""
@@ -37,6 +37,8 @@ class Window:
     """The time that these wanted to run and did not, over the time of the run: another's use of the edge's core."""
     load_waited: float
     """The same of the clients."""
+    longest_turn: float
+    """Milliseconds: of the edge's loop, within its last ten seconds."""
     attackers: float
     """CPU time of the attackers over the time of the run."""
     accepted: float
@@ -48,7 +50,7 @@ class Window:
 
     def __str__(self) -> str:
         return (
-            f"edge {self.core:.1%} (waited {self.edge_waited:.1%}), load waited {self.load_waited:.1%}, "
+            f"longest turn {self.longest_turn:.1f} ms, edge {self.core:.1%} (waited {self.edge_waited:.1%}), load waited {self.load_waited:.1%}, "
             f"attackers {self.attackers:.0%}, {self.accepted:.0f} attacks/s, {self.turned_away:.0f} turned away/s, "
             f"{self.reason}"
         )
@@ -61,14 +63,15 @@ class Siege:
         # An edge remembers addresses: each attack comes from one that has done nothing yet.
         self._sources = (f"127.0.{3 + number // 250}.{1 + number % 250}" for number in itertools.count())
 
-    def peace(self) -> list[Window]:
+    def alone(self) -> list[Window]:
         return [self._window() for _ in range(self._runs)]
 
-    def beside_a_burner(self) -> list[Window]:
-        """What is the attackers' use of the clients' core, and not what they do to the edge."""
+    def peace(self) -> list[Window]:
+        """Without an attack, and with as little left of the clients' core as attackers leave: what differs then is what
+        they do to the edge."""
         with _burning(LOAD_CORE):
             time.sleep(SETTLING_SECONDS)
-            return self.peace()
+            return self.alone()
 
     def beside(self, attack: tuple[str, str]) -> list[Window]:
         """`attack`: its group, and its number there or `all`."""
@@ -104,12 +107,14 @@ class Siege:
         cpu, waited = account.cpu_nanoseconds(pid) - cpu, account.waiting_nanoseconds(pid) - waited
         spent = attackers.cpu_nanoseconds - spent if attackers else 0
         stage.require(STRAIT, result["failed"] == 0, result)
-        counts = {name: value - counts.get(name, 0) for name, value in stage.edge.metrics().items()}
+        after = stage.edge.metrics()
+        counts = {name: value - counts.get(name, 0) for name, value in after.items()}
         return Window(
             p99=result["p99_us"] / 1000,
             core=cpu / 1e9 / seconds,
             edge_waited=waited / 1e9 / seconds,
             load_waited=result["waited_us"] / 1e6 / seconds,
+            longest_turn=1000 * after["strait_edge_loop_turn_longest_seconds"],
             attackers=spent / 1e9 / seconds,
             accepted=(counts["strait_edge_connections_accepted_total"] - VICTIMS) / seconds,
             turned_away=counts["strait_edge_connections_refused_total"] / seconds,

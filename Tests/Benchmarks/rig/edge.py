@@ -25,10 +25,9 @@ OF_PRODUCTION = {
 MODELS = {
     "bench": "bench",
     "bench-http1": "bench-http1",
-    # What the hostile clients of the end-to-end tests ask for.
-    "scripted": "bench",
-    "scripted-http2": "bench-large",
 }
+OF_ATTACKERS = {"scripted": "attacked", "scripted-http2": "attacked-large"}
+"""What the hostile clients of the end-to-end tests ask for."""
 
 
 class MeasuredEdge:
@@ -41,10 +40,12 @@ class MeasuredEdge:
         core: int,
         *,
         keeps_control_plane=False,
+        attacked_url: str | None = None,
         limits: dict = OF_LOADS,
     ):
         self._keeps_control_plane = keeps_control_plane
-        self._core, self._upstream_url = core, upstream_url
+        self._core, self._upstream_url, self._attacked_url = core, upstream_url, attacked_url
+        self._models = {**MODELS, **(OF_ATTACKERS if attacked_url else {})}
         settings = {"workers": 1, "limits": limits}
         self.fleet = Fleet(folder, regions=(REGION,), edge_settings={REGION: settings})
         self._edge = self.fleet.edges[REGION]
@@ -74,16 +75,20 @@ class MeasuredEdge:
         upstreams = [
             Upstream("bench", REGION, self._upstream_url, "http2"),
             Upstream("bench-http1", REGION, self._upstream_url, "http1"),
-            Upstream("bench-large", REGION, f"{self._upstream_url}/large", "http2"),
         ]
+        if self._attacked_url:
+            upstreams += [
+                Upstream("attacked", REGION, self._attacked_url, "http2"),
+                Upstream("attacked-large", REGION, f"{self._attacked_url}/large", "http2"),
+            ]
         fleet.catalogue.add_upstreams(upstreams)
         fleet.catalogue.add_offers(
-            [Offer(model, upstream, "openai", "0.15", "0.60") for model, upstream in MODELS.items()]
+            [Offer(model, upstream, "openai", "0.15", "0.60") for model, upstream in self._models.items()]
         )
         fleet.catalogue.ensure_team("bench")
         self.key = fleet.catalogue.ensure_key("bench", fleet.folder / "bench-key.txt")
         fleet.start_edges()
-        fleet.wait_for_configuration(self.key, set(MODELS))
+        fleet.wait_for_configuration(self.key, set(self._models))
         if not self._keeps_control_plane:
             fleet.control_plane.child.stop()
             fleet.postgres.child.stop()

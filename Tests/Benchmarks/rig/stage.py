@@ -18,9 +18,14 @@ PROXY_CORE, LOAD_CORE = 0, 1
 
 
 class Stage:
-    def __init__(self, **edge_options):
+    def __init__(self, *, besieged=False, **edge_options):
+        """`besieged`: attackers have an upstream of their own, which takes no more of the load's core than they do."""
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="strait-bench-"))
         self.upstream = Upstream(self.folder / "upstream", free_port(), LOAD_CORE)
+        self._attacked = None
+        if besieged:
+            self._attacked = Upstream(self.folder / "attacked", free_port(), LOAD_CORE, yields=True)
+            edge_options["attacked_url"] = self._attacked.url
         self.edge = MeasuredEdge(self.folder / "fleet", self.upstream.url, PROXY_CORE, **edge_options)
         self.requests = content.write_requests(self.folder / "requests")
         self.load = Load(native.build("client", self.folder), LOAD_CORE)
@@ -33,12 +38,16 @@ class Stage:
         for subject in self._subjects.values():
             subject.stop()
         self.upstream.stop()
+        if self._attacked:
+            self._attacked.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def subject(self, name: str):
         """The edge or a peer by its name, up and running."""
         if not self._subjects:
             self.upstream.start()
+            if self._attacked:
+                self._attacked.start()
             self._start(self.edge)
         if name not in self._subjects:
             kind = next(kind for kind in (*peers.ALL, LiteLLM) if kind.name == name)

@@ -8,15 +8,17 @@ from . import account, content, native
 
 
 class Upstream:
-    def __init__(self, folder: pathlib.Path, port: int, core: int):
+    def __init__(self, folder: pathlib.Path, port: int, core: int, *, yields=False):
+        """`yields`: it runs only when nothing else wants its core."""
         self.port, self._folder, self._core = port, folder, core
+        self._prefix = ["chrt", "--idle", "0"] if yields else []
         self.url = f"http://127.0.0.1:{port}"
         self.child = None
 
     def start(self) -> None:
         content.write_answers(self._folder / "answers")
         program = native.build("upstream", self._folder)
-        command = ["taskset", "-c", self._core, program, self.port, self._folder / "answers"]
+        command = ["taskset", "-c", self._core, *self._prefix, program, self.port, self._folder / "answers"]
         self.child = Child("upstream", command, self._folder / "upstream.log")
         wait_until(lambda: account.listens(self.port), "the upstream listens", children=[self.child])
 
