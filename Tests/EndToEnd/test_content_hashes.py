@@ -10,7 +10,7 @@ from survival.content_hashes import Held
 from survival.contract import present
 from survival.played_edge import PlayedEdge
 
-LEVEL = 4
+LEVEL = 5
 
 
 @pytest.fixture(scope="module")

@@ -143,7 +143,8 @@ def test_a_private_upstream_exists_in_its_own_region_alone(world, tmp_path):
     control_plane = world.fleet.control_plane
     name = f"cellar-{secrets.token_hex(4)}"
     control_plane.operator(
-        "upstream", "add", name, "--region", "eu-west", "--url", world.scripted.url("http1"), "--private"
+        "upstream", "add", name, "--region", "eu-west", "--url", world.scripted.url("http1"), "--private",
+        "--network", "private",
     )
     prices = ("--input-price", "1", "--output-price", "2")
     control_plane.operator("offer", "add", name, "--upstream", name, "--dialect", "openai", *prices)

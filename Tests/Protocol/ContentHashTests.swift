@@ -251,14 +251,20 @@ struct ContentHashTests {
       $0.contentHash = Data(repeating: 1, count: 32)
       $0.hashedFromDay = 7
       $0.packedKeys = Data(repeating: 1, count: 72)
+      $0.upserts = [.with { $0.upstream.publicNetwork = true }]
     }
-    #expect(sent.understood(at: .hashed) == sent)
-    #expect(sent.understood(at: .confirming) == .with { $0.packedKeys = sent.packedKeys })
-    #expect(sent.understood(at: .packed) == .with { $0.packedKeys = sent.packedKeys })
+    #expect(sent.understood(at: .networked) == sent)
+    let plain = WireConfigurationUpdate.with {
+      $0.packedKeys = sent.packedKeys
+      $0.upserts = [.with { $0.upstream = .init() }]
+    }
+    #expect(sent.understood(at: .hashed) == plain)
+    #expect(sent.understood(at: .confirming) == plain)
+    #expect(sent.understood(at: .packed) == plain)
     #expect(sent.understood(at: .first).contentHash.isEmpty)
     #expect(ContractLevel(hello: 2) == .packed)
     #expect(ContractLevel(hello: 3) == .confirming)
     #expect(ContractLevel(hello: 4) == .hashed)
-    #expect(ContractLevel(hello: 9) == .hashed)
+    #expect(ContractLevel(hello: 9) == .networked)
   }
 }

@@ -17,6 +17,7 @@ class Upstream:
     credential_style: str = "none"
     credential_file: pathlib.Path | None = None
     ca_file: pathlib.Path | None = None
+    network: str = "private"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,6 +98,8 @@ def _options(upstream: Upstream) -> list:
         upstream.http_version,
         "--credential-style",
         upstream.credential_style,
+        "--network",
+        upstream.network,
     ]
     if upstream.credential_file:
         options += ["--credential-file", upstream.credential_file]

@@ -113,11 +113,13 @@ package struct UpstreamRequest: Codable, Sendable {
   package var caPEM: String?
   /// Whether only edges of its own region may hear of it; they need not where absent.
   package var `private`: Bool?
+  /// `public`, which it is where absent, or `private`
+  package var network: String?
 
   package init(
     name: String, region: String, url: String, httpVersion: String?, credentialStyle: String?,
     credential: String?,
-    caPEM: String?, private: Bool? = nil
+    caPEM: String?, private: Bool? = nil, network: String? = nil
   ) {
     self.name = name
     self.region = region
@@ -127,6 +129,7 @@ package struct UpstreamRequest: Codable, Sendable {
     self.credential = credential
     self.caPEM = caPEM
     self.private = `private`
+    self.network = network
   }
 }
 
@@ -140,11 +143,14 @@ package struct UpstreamSummary: Codable, Sendable {
   package var credentialStyle: String
   /// Whether only edges of its own region hear of it.
   package var `private`: Bool
+  /// `public`: it is connected to at public addresses alone; `private`: in private networks too. Absent from a control
+  /// plane that knows no difference.
+  package var network: String?
   package var createdAt: String
 
   package init(
     id: String, name: String, region: String, url: String, httpVersion: String, credentialStyle: String,
-    private: Bool = false, createdAt: String
+    private: Bool = false, network: String? = nil, createdAt: String
   ) {
     self.id = id
     self.name = name
@@ -153,6 +159,7 @@ package struct UpstreamSummary: Codable, Sendable {
     self.httpVersion = httpVersion
     self.credentialStyle = credentialStyle
     self.private = `private`
+    self.network = network
     self.createdAt = createdAt
   }
 }

@@ -1,5 +1,7 @@
 // Where an upstream is: the URL that an operator gave, taken apart once, so that edges never parse one.
 
+import StraitProtocol
+
 /// `scheme://host[:port]` and the path before `/v1/…`.
 package struct UpstreamAddress: Hashable, Sendable {
   package enum Scheme: String, Sendable {
@@ -38,6 +40,23 @@ package struct UpstreamAddress: Hashable, Sendable {
     self.scheme = scheme
     (host, port) = try Self.hostAndPort(authority)
     pathPrefix = try Self.prefix(rest[slash...])
+  }
+
+  /// Refuses what every edge would refuse to connect to. What a name leads to, only edges know.
+  package func check(for network: UpstreamNetwork) throws(Refusal) {
+    let inner = host.first == "[" ? String(host.dropFirst().dropLast()) : host
+    let isLocal = inner == "localhost" || inner.hasSuffix(".localhost")
+    guard let address = IPAddress(isLocal ? "127.0.0.1" : inner),
+      let refusal = AddressPolicy.refusal(of: address, on: network)
+    else { return }
+    if refusal == .notPublic {
+      throw .invalid(
+        "the upstream's address \(inner) is not a public one",
+        hint: "say --network private (`network` in the admin API) where it is in a network of your own")
+    }
+    throw .invalid(
+      "the upstream's address \(inner) is refused by every edge (\(refusal.word))",
+      hint: "give the address of the upstream itself")
   }
 
   private static func hostAndPort(_ authority: Substring) throws(Refusal) -> (String, UInt16?) {

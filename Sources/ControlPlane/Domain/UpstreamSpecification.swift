@@ -1,6 +1,7 @@
 // An upstream as operators declare it, checked: where it is, how it is spoken to, and with which secret.
 
 import AdminAPI
+import StraitProtocol
 
 package enum UpstreamProtocol: String, Sendable, CaseIterable {
   case http1
@@ -45,6 +46,8 @@ package struct UpstreamSpecification: Sendable {
   package let certificateAuthorityPEM: String?
   /// Reached from its own region alone: edges of other regions never hear of it.
   package let isPrivate: Bool
+  /// Where its addresses may be.
+  package let network: UpstreamNetwork
 
   package static let maximumPEMLength = 64 * 1024
 
@@ -57,6 +60,8 @@ package struct UpstreamSpecification: Sendable {
     credentialStyle = try Self.credentialStyle(request.credentialStyle, hasCredential: credential != nil)
     certificateAuthorityPEM = request.caPEM
     isPrivate = request.private ?? false
+    network = try Self.network(request.network)
+    try address.check(for: network)
     if let pem = request.caPEM {
       guard address.scheme == .https else {
         throw .invalid(
@@ -66,6 +71,14 @@ package struct UpstreamSpecification: Sendable {
         throw .invalid("ca_pem holds no certificate in PEM form", hint: "give the text of the CA's .pem file")
       }
     }
+  }
+
+  private static func network(_ text: String?) throws(Refusal) -> UpstreamNetwork {
+    guard let text else { return .public }
+    guard let network = UpstreamNetwork(rawValue: text) else {
+      throw .invalid("\(quoted(text)) is not a known network", hint: "use public or private")
+    }
+    return network
   }
 
   private static func httpVersion(_ text: String?, for address: UpstreamAddress) throws(Refusal)

@@ -121,7 +121,7 @@ extension ConfigurationStore {
     try await transaction.query(
       """
       SELECT id, name, region, origin, path_prefix, protocol, credential_style, credential_sealed, ca_pem,
-        private
+        private, network = 'public' AS on_public_network
       FROM upstreams_at($2) WHERE $1::uuid[] IS NULL OR id = ANY ($1) ORDER BY id
       """, ids, version
     ).map { row in
@@ -139,6 +139,7 @@ extension ConfigurationStore {
         }
         $0.caPem = try row.get("ca_pem", as: String?.self) ?? ""
         $0.private = try row.get("private")
+        $0.publicNetwork = try row.get("on_public_network", as: Bool?.self) ?? false
       }
       return (ResourceKey(.upstream, id), .with { $0.upstream = upstream })
     }

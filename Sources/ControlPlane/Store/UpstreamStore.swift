@@ -14,18 +14,19 @@ package enum UpstreamStore {
       """
       INSERT INTO upstreams
         (id, name, region, origin, path_prefix, protocol, credential_style, credential_sealed, ca_pem,
-         private)
-      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+         private, network)
+      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
       """,
       id, upstream.name.text, upstream.region.text, upstream.address.origin, upstream.address.pathPrefix,
       upstream.httpVersion.rawValue, upstream.credentialStyle.rawValue, sealedCredential,
-      upstream.certificateAuthorityPEM, upstream.isPrivate)
+      upstream.certificateAuthorityPEM, upstream.isPrivate, upstream.network.rawValue)
   }
 
   package static func list(on session: some PostgresSession) async throws -> [UpstreamSummary] {
     try await session.query(
       """
-      SELECT id, name, region, origin || path_prefix AS url, protocol, credential_style, private, created_at
+      SELECT id, name, region, origin || path_prefix AS url, protocol, credential_style, private,
+        COALESCE(network, 'private') AS network, created_at
       FROM upstreams ORDER BY name
       """
     ).map(summary)
@@ -36,7 +37,8 @@ package enum UpstreamStore {
   {
     try await session.query(
       """
-      SELECT id, name, region, origin || path_prefix AS url, protocol, credential_style, private, created_at
+      SELECT id, name, region, origin || path_prefix AS url, protocol, credential_style, private,
+        COALESCE(network, 'private') AS network, created_at
       FROM upstreams WHERE id = $1
       """, id
     ).first.map(summary)
@@ -51,6 +53,6 @@ package enum UpstreamStore {
       id: try row.get("id", as: UpstreamID.self).description, name: try row.get("name"),
       region: try row.get("region"), url: try row.get("url"), httpVersion: try row.get("protocol"),
       credentialStyle: try row.get("credential_style"), private: try row.get("private"),
-      createdAt: try row.time("created_at"))
+      network: try row.get("network"), createdAt: try row.time("created_at"))
   }
 }

@@ -57,6 +57,15 @@ final class EdgeProcess: Sendable {
     let serving = try Edge(
       settings: settings(identity), tables: tables, revocations: RevocationTable(uplink.loadRevocations()),
       sink: spool, accessLog: accessLog,
+      logAddressRefused: { [logger] upstream, refusal in
+        let next =
+          refusal == .notPublic
+          ? "where it is in a network of your own, add the upstream with --network private"
+          : "give the upstream a URL that leads to the upstream itself"
+        logger.warning(
+          "an upstream has an address that is not connected to",
+          metadata: ["upstream": "\(upstream)", "reason": "\(refusal.word)", "next": "\(next)"])
+      },
       gauges: { [trial] in
         [
           ("strait_edge_configuration_trials_passed", Double(trial.counts.passed)),

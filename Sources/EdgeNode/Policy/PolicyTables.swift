@@ -40,6 +40,8 @@ package final class UpstreamEntry: Sendable {
   let credentialValue: Credential
   package let protocolChoice: WireUpstreamProtocol
   package let trustPEM: String
+  /// Where its addresses may be. A control plane that does not say has upstreams from before there was a choice.
+  package let network: UpstreamNetwork
   /// How the origin is verified; nil for an origin without TLS.
   package let tls: TLSContext?
   /// What the entry was made of, so that a later configuration with the same need not make it again.
@@ -61,6 +63,7 @@ package final class UpstreamEntry: Sendable {
       wire.credentialStyle == .bearer ? Credential(Array("Bearer ".utf8) + credential.bytes) : credential
     protocolChoice = wire.protocol
     trustPEM = wire.caPem
+    network = wire.publicNetwork ? .public : .private
     tls = origin.isSecure ? try trust.context(wire.caPem, of: wire.name) : nil
     guard pathPrefix.isEmpty || pathPrefix.first == UInt8(ascii: "/") else {
       throw PolicyFault("upstream \(wire.name) has a path prefix that does not start with a slash")
@@ -76,7 +79,7 @@ package final class UpstreamEntry: Sendable {
   /// Whether a pool of connections made for `other` can serve this entry too.
   package func sharesConnections(with other: UpstreamEntry) -> Bool {
     id == other.id && origin == other.origin && protocolChoice == other.protocolChoice
-      && trustPEM == other.trustPEM
+      && trustPEM == other.trustPEM && network == other.network
   }
 }
 

@@ -1,5 +1,6 @@
 // What one worker counts. Its thread alone writes; anyone may read at any time.
 
+import StraitProtocol
 import Synchronization
 
 package enum Counter: Int, CaseIterable, Sendable {
@@ -46,9 +47,14 @@ package final class Counters: @unchecked Sendable {
   private static let reasons = 64
   private static let statuses = 600
   private static let cuts = ConnectionCut.allCases.count
+  private static let addressRefusals = AddressRefusal.allCases.count
+  private static let firstStatus = Counter.allCases.count + reasons
+  private static let firstCut = firstStatus + statuses
+  private static let firstUpstreamCut = firstCut + cuts
+  private static let firstAddressRefusal = firstUpstreamCut + cuts
 
   package init() {
-    capacity = Counter.allCases.count + Self.reasons + Self.statuses + Self.cuts
+    capacity = Self.firstAddressRefusal + Self.addressRefusals
     values = .allocate(capacity: capacity)
     for index in 0..<capacity { (values + index).initialize(to: Atomic(0)) }
   }
@@ -74,11 +80,20 @@ package final class Counters: @unchecked Sendable {
   }
 
   package func add(status: Int) {
-    bump(Counter.allCases.count + Self.reasons + min(max(0, status), Self.statuses - 1), 1)
+    bump(Self.firstStatus + min(max(0, status), Self.statuses - 1), 1)
   }
 
   package func add(cut: ConnectionCut) {
-    bump(Counter.allCases.count + Self.reasons + Self.statuses + Int(cut.rawValue), 1)
+    bump(Self.firstCut + Int(cut.rawValue), 1)
+  }
+
+  /// Counts a connection to an upstream that was ended for what the upstream did.
+  package func add(upstreamCut cut: ConnectionCut) {
+    bump(Self.firstUpstreamCut + Int(cut.rawValue), 1)
+  }
+
+  package func add(addressRefusal refusal: AddressRefusal) {
+    bump(Self.firstAddressRefusal + Int(refusal.rawValue), 1)
   }
 
   package func read(_ counter: Counter) -> UInt64 { values[counter.rawValue].load(ordering: .relaxed) }
@@ -86,10 +101,16 @@ package final class Counters: @unchecked Sendable {
     values[Counter.allCases.count + Int(outcome) % Self.reasons].load(ordering: .relaxed)
   }
   package func read(status: Int) -> UInt64 {
-    values[Counter.allCases.count + Self.reasons + status].load(ordering: .relaxed)
+    values[Self.firstStatus + status].load(ordering: .relaxed)
   }
   package func read(cut: ConnectionCut) -> UInt64 {
-    values[Counter.allCases.count + Self.reasons + Self.statuses + Int(cut.rawValue)].load(ordering: .relaxed)
+    values[Self.firstCut + Int(cut.rawValue)].load(ordering: .relaxed)
+  }
+  package func read(upstreamCut cut: ConnectionCut) -> UInt64 {
+    values[Self.firstUpstreamCut + Int(cut.rawValue)].load(ordering: .relaxed)
+  }
+  package func read(addressRefusal refusal: AddressRefusal) -> UInt64 {
+    values[Self.firstAddressRefusal + Int(refusal.rawValue)].load(ordering: .relaxed)
   }
 
   /// One writer, so a load and a store do; no locked instruction on the data path.

@@ -21,19 +21,24 @@ package final class Edge: Sendable {
   private let gate: ConnectionGate
   private let overload: Overload
   private let accessLog: AccessLog?
+  private let logAddressRefused: @Sendable (_ upstream: String, AddressRefusal) -> Void
   private let extraGauges: @Sendable () -> [(name: String, value: Double)]
 
   /// - Parameters:
   ///   - revocations: what is refused whatever the tables say
+  ///   - logAddressRefused: told on a worker's thread that an upstream has an address that is not connected to; again
+  ///     only when that changes
   ///   - gauges: values for `/metrics` that the data path does not know
   package init(
     settings: EdgeSettings, tables: PolicyTables, revocations: RevocationTable = .empty, sink: any UsageSink,
     accessLog: AccessLog? = nil,
+    logAddressRefused: @escaping @Sendable (_ upstream: String, AddressRefusal) -> Void = { _, _ in },
     gauges: @escaping @Sendable () -> [(name: String, value: Double)]
   ) throws {
     self.settings = settings
     self.sink = sink
     self.accessLog = accessLog
+    self.logAddressRefused = logAddressRefused
     extraGauges = gauges
     let limits = settings.limits
     gate = ConnectionGate(
@@ -60,7 +65,8 @@ package final class Edge: Sendable {
       sockets: sockets, accessLog: accessLog, resolver: try Resolver(), gate: gate, overload: overload,
       heldRequests: HeldBytes(limit: settings.limits.heldBodyBytes),
       heldAnswers: HeldBytes(limit: settings.limits.heldAnswerBytes),
-      holdings: Holdings(workers: settings.workers, share: settings.limits.heldShareOfAddress))
+      holdings: Holdings(workers: settings.workers, share: settings.limits.heldShareOfAddress),
+      logAddressRefused: logAddressRefused)
     let admin = adminFacts
     let (tables, revocations) = state.withLock { ($0.tables, $0.revocations) }
     for (index, handle) in handles.enumerated() {

@@ -100,14 +100,14 @@ extension Exchange {
 extension UpstreamFailure {
   var reachedNobody: Bool {
     switch self {
-    case .nameNotResolved, .connectFailed, .connectTimeout, .tlsFailed, .poolFull: true
+    case .nameNotResolved, .addressRefused, .connectFailed, .connectTimeout, .tlsFailed, .poolFull: true
     case .staleConnection, .closed, .reset, .malformed: false
     }
   }
 
   var outcome: ExchangeOutcome {
     switch self {
-    case .nameNotResolved, .connectFailed, .tlsFailed, .poolFull: .upstreamUnreachable
+    case .nameNotResolved, .addressRefused, .connectFailed, .tlsFailed, .poolFull: .upstreamUnreachable
     case .connectTimeout: .upstreamTimeout
     case .staleConnection, .closed, .reset: .upstreamCut
     case .malformed: .upstreamMalformed
@@ -117,7 +117,7 @@ extension UpstreamFailure {
   /// What the client is told when there is no other offer.
   var fault: EdgeFault {
     switch self {
-    case .nameNotResolved, .connectFailed, .tlsFailed: .upstreamUnreachable
+    case .nameNotResolved, .addressRefused, .connectFailed, .tlsFailed: .upstreamUnreachable
     case .connectTimeout: .upstreamTimeout
     case .poolFull: .overloaded
     case .staleConnection, .closed, .reset: .upstreamCut

@@ -24,6 +24,16 @@ enum Metrics {
       let count = workers.reduce(0) { $0 &+ $1.read(cut: cut) }
       text += "strait_edge_refusals_total{reason=\"\(cut.word)\"} \(count)\n"
     }
+    text += "# TYPE strait_edge_upstream_cuts_total counter\n"
+    for cut in ConnectionCut.allCases where cut.isOfUpstreams {
+      let count = workers.reduce(0) { $0 &+ $1.read(upstreamCut: cut) }
+      text += "strait_edge_upstream_cuts_total{reason=\"\(cut.word)\"} \(count)\n"
+    }
+    text += "# TYPE strait_edge_upstream_addresses_refused_total counter\n"
+    for refusal in AddressRefusal.allCases {
+      let count = workers.reduce(0) { $0 &+ $1.read(addressRefusal: refusal) }
+      text += "strait_edge_upstream_addresses_refused_total{reason=\"\(refusal.word)\"} \(count)\n"
+    }
     text += "# TYPE strait_edge_answers_total counter\n"
     for status in 100..<600 {
       let count = workers.reduce(0) { $0 &+ $1.read(status: status) }

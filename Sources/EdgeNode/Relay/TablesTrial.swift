@@ -31,11 +31,12 @@ extension PolicyTables {
   }
 
   private func tryUpstream(_ upstream: UpstreamEntry, _ loop: EventLoop) throws {
-    let pool = UpstreamPool(
-      host: upstream.origin.host, port: upstream.origin.port, choice: .http1, tls: upstream.tls, loop: loop,
-      limits: UpstreamLimits()
-    ) { _ in }
-    pool.retire()
+    let owner = NoOwner()
+    UpstreamPool(
+      serial: 1, upstream: upstream.name, host: upstream.origin.host, port: upstream.origin.port,
+      choice: .http1, tls: upstream.tls, network: upstream.network, loop: loop, limits: UpstreamLimits(),
+      owner: owner
+    ).retire()
     if let tls = upstream.tls {
       guard
         TLSSession(
@@ -63,4 +64,11 @@ extension PolicyTables {
     }
     if caller(KeyDigest(), now: 0) != nil { throw PolicyFault("a key is found that nobody has") }
   }
+}
+
+/// Of pools that are made and connect nowhere.
+private final class NoOwner: UpstreamPoolOwner {
+  func resolve(_ pool: UpstreamPool) {}
+  func addressRefused(_ refusal: AddressRefusal, by pool: UpstreamPool) {}
+  func upstreamCut(_ reason: ConnectionCut) {}
 }

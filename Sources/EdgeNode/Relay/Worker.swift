@@ -6,7 +6,7 @@ import Glibc
 import StraitProtocol
 import Synchronization
 
-final class Worker: RequestReceiver, ConnectionOwner {
+final class Worker: RequestReceiver, ConnectionOwner, UpstreamPoolOwner {
   /// A client that comes while the edge drains has this long to begin its request.
   private static let drainGraceMicroseconds: Int64 = 1_000_000
   /// Takes a tenth of a millisecond or so.
@@ -58,6 +58,8 @@ final class Worker: RequestReceiver, ConnectionOwner {
   /// In the order of the policy's upstreams.
   private var poolsByIndex = ContiguousArray<UpstreamPool>()
   private var retiredPools = [UpstreamPool]()
+  private var poolsMade: UInt64 = 0
+  private let logAddressRefused: @Sendable (_ upstream: String, AddressRefusal) -> Void
   var clients = ClientList()
   private var turnedAwayClients = TurnedAway()
   let exchanges = ExchangeList()
@@ -79,6 +81,7 @@ final class Worker: RequestReceiver, ConnectionOwner {
     revoked = revocations.lookup
     self.sink = sink
     resolver = shared.resolver
+    logAddressRefused = shared.logAddressRefused
     accessLog = shared.accessLog
     gate = shared.gate
     overload = shared.overload
@@ -186,7 +189,9 @@ final class Worker: RequestReceiver, ConnectionOwner {
   /// - Parameter index: the upstream's place in the tables, by which the pool is found without hashing
   func pool(_ upstream: UpstreamEntry, at index: Int, in tables: PolicyTables) -> UpstreamPool? {
     if tables === policy { return poolsByIndex[index] }
-    return pools[upstream.id]?.pool
+    // A credential goes to the origin that it was given for, and to no other that the upstream has come to have.
+    guard let known = pools[upstream.id], known.entry.sharesConnections(with: upstream) else { return nil }
+    return known.pool
   }
 
   private func makePool(_ entry: UpstreamEntry) -> UpstreamPool {
@@ -196,21 +201,41 @@ final class Worker: RequestReceiver, ConnectionOwner {
       case .negotiated: .negotiated
       default: .http1
       }
-    let id = entry.id
+    poolsMade += 1
     return UpstreamPool(
-      host: entry.origin.host, port: entry.origin.port, choice: choice, tls: entry.tls, loop: loop,
-      limits: limits.upstream
-    ) { [resolver, handle] pool in
-      let target = pool.hostToResolve
-      resolver.resolve(target.host, port: target.port) { addresses in
-        handle.post { $0.pools[id]?.pool.resolved(addresses) }
-      }
-    }
+      serial: poolsMade, upstream: entry.name, host: entry.origin.host, port: entry.origin.port,
+      choice: choice, tls: entry.tls, network: entry.network, loop: loop, limits: limits.upstream,
+      owner: self)
   }
 
   /// Serves new connections with another certificate; those that stand keep theirs.
   func use(_ tls: TLSContext) {
     self.tls = tls
+  }
+
+  // MARK: What pools ask for
+
+  func resolve(_ pool: UpstreamPool) {
+    let (host, port) = pool.hostToResolve
+    resolver.resolve(host, port: port) { [handle, serial = pool.serial] addresses in
+      handle.post { $0.pool(serial)?.resolved(addresses) }
+    }
+  }
+
+  /// The pool that asked, which another may have replaced: the addresses are those of its own host.
+  private func pool(_ serial: UInt64) -> UpstreamPool? {
+    pools.values.first { $0.pool.serial == serial }?.pool ?? retiredPools.first { $0.serial == serial }
+  }
+
+  func addressRefused(_ refusal: AddressRefusal, by pool: UpstreamPool) {
+    counters.add(addressRefusal: refusal)
+    guard pool.loggedRefusal != refusal else { return }
+    pool.loggedRefusal = refusal
+    logAddressRefused(pool.upstream, refusal)
+  }
+
+  func upstreamCut(_ reason: ConnectionCut) {
+    counters.add(upstreamCut: reason)
   }
 
   // MARK: Connections
@@ -321,6 +346,18 @@ final class Worker: RequestReceiver, ConnectionOwner {
     if reason.isOffence, let address = clients.address(of: connection) { noteOffence(of: address) }
   }
 
+  /// A request that could not be read has had its answer, and its connection ends.
+  func requestRefused(_ connection: Connection, status: Int) {
+    counters.add(status: status)
+    switch status {
+    case 400, 505: connectionCut(connection, reason: .protocolError)
+    // Large heads are no breach of the protocol, and cost no more than their limit.
+    case 431: counters.add(outcome: EdgeFault.headTooLarge.counterIndex)
+    // Whoever refused it has said why.
+    default: break
+    }
+  }
+
   func noteOffence(of address: ClientAddress) {
     gate.offend(address, now: loop.now)
   }
@@ -355,7 +392,7 @@ final class Worker: RequestReceiver, ConnectionOwner {
     for listener in listeners { listener.sweep() }
     for (_, known) in pools { known.pool.sweep(now: now) }
     for pool in retiredPools { pool.sweep(now: now) }
-    retiredPools.removeAll { $0.connectionCount == 0 }
+    retiredPools.removeAll { $0.connectionCount == 0 && $0.waitingCount == 0 }
     admin?.sweep(now: now)
     counters.set(.upstreamConnections, pools.values.reduce(0) { $0 + $1.pool.connectionCount })
     let states = pools.values.map { known in

@@ -1,5 +1,6 @@
 // What workers share, and what other threads may hold of one.
 
+import StraitProtocol
 import Synchronization
 
 /// What the workers of a process share.
@@ -12,6 +13,7 @@ struct SharedParts: Sendable {
   let heldRequests: HeldBytes
   let heldAnswers: HeldBytes
   let holdings: Holdings
+  let logAddressRefused: @Sendable (_ upstream: String, AddressRefusal) -> Void
 }
 
 /// One worker's connections to one upstream.

@@ -27,6 +27,16 @@ package enum ConnectionCut: UInt8, CaseIterable, Sendable {
     }
   }
 
+  /// Whether a connection to an upstream can end for it too.
+  package var isOfUpstreams: Bool {
+    switch self {
+    case .headTimeout, .headerBomb, .rapidReset, .glitches, .pingFlood, .settingsFlood, .windowUpdateFlood,
+      .priorityFlood, .emptyDataFlood, .overhead, .queuedFrames, .slowReader, .protocolError:
+      true
+    default: false
+    }
+  }
+
   /// The label in `/metrics`.
   package var word: String {
     switch self {

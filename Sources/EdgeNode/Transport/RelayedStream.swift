@@ -173,6 +173,8 @@ class RelayedStream {
 /// Why an attempt ended without a whole answer.
 enum UpstreamFailure {
   case nameNotResolved
+  /// No address of the upstream may be connected to.
+  case addressRefused
   case connectFailed
   case connectTimeout
   case tlsFailed

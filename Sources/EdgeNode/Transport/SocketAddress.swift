@@ -2,6 +2,7 @@
 
 import CLinux
 import Glibc
+import StraitProtocol
 
 package struct SocketAddress: @unchecked Sendable {
   // Plain memory, copied as a whole.
@@ -50,6 +51,17 @@ package struct SocketAddress: @unchecked Sendable {
       let count = min(space.count, Int(info.ai_addrlen))
       if let source = info.ai_addr {
         space.copyMemory(from: UnsafeRawBufferPointer(start: source, count: count))
+      }
+    }
+  }
+
+  /// The address without its port; nil for none of IP's.
+  var ipAddress: IPAddress? {
+    withUnsafeBytes(of: storage) { bytes in
+      switch Int32(storage.ss_family) {
+      case AF_INET: IPAddress(bytes: bytes[4..<8])
+      case AF_INET6: IPAddress(bytes: bytes[8..<24])
+      default: nil
       }
     }
   }
@@ -114,6 +126,27 @@ package struct SocketAddress: @unchecked Sendable {
       // A sockaddr_storage is laid out to be read as any sockaddr.
       body(bytes.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: sockaddr.self))
     }
+  }
+}
+
+extension SocketAddress: Equatable {
+  package static func == (left: SocketAddress, right: SocketAddress) -> Bool {
+    left.length == right.length
+      && withUnsafeBytes(of: left.storage) { left in
+        withUnsafeBytes(of: right.storage) { right in left.elementsEqual(right) }
+      }
+  }
+}
+
+extension AddressPolicy {
+  static func refusal(of address: SocketAddress, on network: UpstreamNetwork) -> AddressRefusal? {
+    // What is no IP address cannot be judged.
+    address.ipAddress.map { refusal(of: $0, on: network) } ?? .unspecified
+  }
+
+  /// Whether an upstream of the network may be connected to there.
+  package static func permits(_ address: SocketAddress, on network: UpstreamNetwork) -> Bool {
+    refusal(of: address, on: network) == nil
   }
 }
 

@@ -3,6 +3,7 @@
 
 import CLinux
 import Glibc
+import StraitProtocol
 
 package struct UpstreamLimits: Sendable {
   package var connectTimeoutMicroseconds: Int64 = 5_000_000
@@ -23,19 +24,37 @@ enum UpstreamProtocolChoice: Sendable {
   case http1, http2, negotiated
 }
 
+/// Who made a pool, and does for it what is not of one upstream alone.
+protocol UpstreamPoolOwner: AnyObject {
+  /// Asks for the addresses of the pool's host; the answer comes through `resolved`.
+  func resolve(_ pool: UpstreamPool)
+  /// The pool was given an address that it does not connect to.
+  func addressRefused(_ refusal: AddressRefusal, by pool: UpstreamPool)
+  /// A connection was ended for what the upstream did.
+  func upstreamCut(_ reason: ConnectionCut)
+}
+
 final class UpstreamPool: ConnectionOwner {
   private static let severalStreams = 4
   /// 2^64 over the golden ratio: what lies at like addresses comes to lie far apart.
   private static let spreadingFactor: UInt = 0x9E37_79B9_7F4A_7C15
 
+  /// Unlike that of every other pool of the worker, also of those that serve the same upstream before and after it.
+  let serial: UInt64
+  let upstream: String
+  /// The refusal that the log has already.
+  var loggedRefusal: AddressRefusal?
+
   private let host: String
   private let port: UInt16
   private let choice: UpstreamProtocolChoice
   private let tls: TLSContext?
+  private let network: UpstreamNetwork
   private let loop: EventLoop
   private let limits: UpstreamLimits
-  /// Asks for the host's addresses; the answer comes through `resolved`.
-  private let resolve: (UpstreamPool) -> Void
+  private unowned let owner: any UpstreamPoolOwner
+  /// The host's address where the host is no name.
+  private let literal: SocketAddress?
 
   private var multiplexed = ContiguousArray<HTTP2ClientSession>()
   private var idle = ContiguousArray<HTTP1ClientSession>()
@@ -43,6 +62,7 @@ final class UpstreamPool: ConnectionOwner {
   private var waiting = ContiguousArray<RelayedStream>()
   /// Those that a connection has let down: they wait for one that has not served before.
   private var waitingForFresh = ContiguousArray<RelayedStream>()
+  /// Those that may be connected to. No other ever is: what is connected to is what was judged, and no name.
   private var addresses = [SocketAddress]()
   private var addressesExpireAt: Int64 = 0
   private var isResolving = false
@@ -53,20 +73,21 @@ final class UpstreamPool: ConnectionOwner {
   private var isRetired = false
 
   init(
-    host: String, port: UInt16, choice: UpstreamProtocolChoice, tls: TLSContext?, loop: EventLoop,
-    limits: UpstreamLimits, resolve: @escaping (UpstreamPool) -> Void
+    serial: UInt64, upstream: String, host: String, port: UInt16, choice: UpstreamProtocolChoice,
+    tls: TLSContext?, network: UpstreamNetwork, loop: EventLoop, limits: UpstreamLimits,
+    owner: any UpstreamPoolOwner
   ) {
+    self.serial = serial
+    self.upstream = upstream
     self.host = host
     self.port = port
     self.choice = choice
     self.tls = tls
+    self.network = network
     self.loop = loop
     self.limits = limits
-    self.resolve = resolve
-    if let literal = SocketAddress(address: host, port: port) {
-      addresses = [literal]
-      addressesExpireAt = .max
-    }
+    self.owner = owner
+    literal = SocketAddress(address: host, port: port)
   }
 
   var connectionCount: Int { connections.count }
@@ -164,14 +185,23 @@ final class UpstreamPool: ConnectionOwner {
     isResolving = false
     // With no answer, addresses that worked are better than none.
     if !found.isEmpty {
-      addresses = found
+      take(found)
       addressesExpireAt = loop.now + limits.addressLifetimeMicroseconds
     }
     guard !addresses.isEmpty else {
-      failWaiting(.nameNotResolved)
+      failWaiting(found.isEmpty ? .nameNotResolved : .addressRefused)
       return
     }
     connectIfNeeded()
+  }
+
+  private func take(_ found: [SocketAddress]) {
+    addresses = found.filter { address in
+      guard let refusal = AddressPolicy.refusal(of: address, on: network) else { return true }
+      owner.addressRefused(refusal, by: self)
+      return false
+    }
+    if addresses.count == found.count { loggedRefusal = nil }
   }
 
   // MARK: Connections
@@ -179,9 +209,13 @@ final class UpstreamPool: ConnectionOwner {
   private func connectIfNeeded() {
     guard waitingCount > 0 else { return }
     if addresses.isEmpty || loop.now >= addressesExpireAt {
-      if !isResolving {
+      if let literal {
+        take([literal])
+        addressesExpireAt = .max
+        if addresses.isEmpty { return failWaiting(.addressRefused) }
+      } else if !isResolving {
         isResolving = true
-        resolve(self)
+        owner.resolve(self)
       }
       if addresses.isEmpty { return }
     }
@@ -250,6 +284,8 @@ final class UpstreamPool: ConnectionOwner {
   ) -> Session? {
     connecting -= 1
     failures = 0
+    // It was made for streams that have gone elsewhere meanwhile.
+    if isRetired, waitingCount == 0 { return nil }
     let speaksHTTP2 = choice == .http2 || (choice == .negotiated && negotiated == .http2)
     guard speaksHTTP2 else {
       let session = HTTP1ClientSession(connection: connection) { [unowned self] in becameIdle($0) }
@@ -287,7 +323,7 @@ final class UpstreamPool: ConnectionOwner {
     if waiting.isEmpty { idle.append(session) } else { session.start(waiting.removeFirst()) }
   }
 
-  func connectionCut(_ connection: Connection, reason: ConnectionCut) {}
+  func connectionCut(_ connection: Connection, reason: ConnectionCut) { owner.upstreamCut(reason) }
 
   func connectionClosed(_ connection: Connection, reason: ConnectionEnd) {
     let last = connections.removeLast()

@@ -312,7 +312,7 @@ package nonisolated struct WireConfigurationHello: Sendable {
 
   /// What the edge understands; the control plane sends nothing beyond it, because an edge refuses what it does not know.
   /// 0: the contract's first form. 2: packed keys, private upstreams, staleness limits. 3: confirmed removals.
-  /// 4: content hashes.
+  /// 4: content hashes. 5: upstreams' networks.
   package var contract: UInt32 = 0
 
   /// As in an acknowledgement, of the version above.
@@ -671,6 +671,9 @@ package nonisolated struct WireUpstream: Sendable {
 
   /// reached from its own region alone: edges of other regions never hear of it
   package var `private`: Bool = false
+
+  /// it has public addresses alone, and no other is connected to; false also from who does not know
+  package var publicNetwork: Bool = false
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1961,7 +1964,7 @@ nonisolated extension WireRegion: SwiftProtobuf.Message, SwiftProtobuf._MessageI
 
 nonisolated extension WireUpstream: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Upstream"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}name\0\u{1}region\0\u{1}origin\0\u{3}path_prefix\0\u{1}protocol\0\u{3}credential_style\0\u{1}credential\0\u{3}ca_pem\0\u{1}private\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}name\0\u{1}region\0\u{1}origin\0\u{3}path_prefix\0\u{1}protocol\0\u{3}credential_style\0\u{1}credential\0\u{3}ca_pem\0\u{1}private\0\u{3}public_network\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1979,6 +1982,7 @@ nonisolated extension WireUpstream: SwiftProtobuf.Message, SwiftProtobuf._Messag
       case 8: try { try decoder.decodeSingularBytesField(value: &self.credential) }()
       case 9: try { try decoder.decodeSingularStringField(value: &self.caPem) }()
       case 10: try { try decoder.decodeSingularBoolField(value: &self.`private`) }()
+      case 11: try { try decoder.decodeSingularBoolField(value: &self.publicNetwork) }()
       default: break
       }
     }
@@ -2015,6 +2019,9 @@ nonisolated extension WireUpstream: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if self.`private` != false {
       try visitor.visitSingularBoolField(value: self.`private`, fieldNumber: 10)
     }
+    if self.publicNetwork != false {
+      try visitor.visitSingularBoolField(value: self.publicNetwork, fieldNumber: 11)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2029,6 +2036,7 @@ nonisolated extension WireUpstream: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if lhs.credential != rhs.credential {return false}
     if lhs.caPem != rhs.caPem {return false}
     if lhs.`private` != rhs.`private` {return false}
+    if lhs.publicNetwork != rhs.publicNetwork {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

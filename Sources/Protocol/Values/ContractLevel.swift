@@ -9,14 +9,19 @@ package enum ContractLevel: UInt32, Comparable, Sendable {
   case confirming = 3
   /// Content hashes.
   case hashed = 4
+  /// Upstreams' networks.
+  case networked = 5
 
-  package static let current = ContractLevel.hashed
+  package static let current = ContractLevel.networked
+  /// From here on an edge holds what content hashes count.
+  package static let counted = ContractLevel.networked
 
   /// The highest level that an edge which says `hello` is sure to understand.
   package init(hello: UInt32) {
     self =
       switch hello {
-      case Self.hashed.rawValue...: .hashed
+      case Self.networked.rawValue...: .networked
+      case Self.hashed.rawValue: .hashed
       case Self.confirming.rawValue...: .confirming
       case Self.packed.rawValue...: .packed
       default: .first
@@ -29,11 +34,14 @@ package enum ContractLevel: UInt32, Comparable, Sendable {
 extension WireConfigurationUpdate {
   /// The same for who understands no more than `level`.
   package func understood(at level: ContractLevel) -> WireConfigurationUpdate {
-    guard level < .hashed else { return self }
+    guard level < .networked else { return self }
     var plain = self
     // Where a level adds fields to resources, edges below it hold something else than what is counted, and get no hash.
     plain.contentHash = .init()
     plain.hashedFromDay = 0
+    for index in plain.upserts.indices where plain.upserts[index].upstream.publicNetwork {
+      plain.upserts[index].upstream.publicNetwork = false
+    }
     guard level < .confirming else { return plain }
     plain.clearConfirmedRemovals()
     guard level < .packed else { return plain }

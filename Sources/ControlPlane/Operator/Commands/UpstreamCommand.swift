@@ -25,6 +25,10 @@ struct UpstreamCommand: ParsableCommand {
       case apiKey = "api-key"
     }
 
+    enum Network: String, CaseIterable, ExpressibleByArgument {
+      case `public`, `private`
+    }
+
     @Argument(help: "A name for it.")
     var name: String
 
@@ -53,6 +57,13 @@ struct UpstreamCommand: ParsableCommand {
       name: .customLong("private"),
       help: "Only edges of its own region may use it; others hear neither of it nor of its offers.")
     var isPrivate = false
+
+    @Option(
+      help: """
+        Where its addresses may be: public ones alone, or those of private networks too, such as loopback and 10.0.0.0/8. \
+        Edges check each address that they connect to.
+        """)
+    var network = Network.public
 
     /// Only there to be refused with the reason.
     @Option(help: .hidden)
@@ -83,7 +94,8 @@ struct UpstreamCommand: ParsableCommand {
       let request = UpstreamRequest(
         name: name, region: region, url: url, httpVersion: httpVersion?.rawValue,
         credentialStyle: credentialStyle?.rawValue, credential: try readCredential()?.text,
-        caPEM: try caFile.map { path in try readAuthority(path) }, private: isPrivate ? true : nil)
+        caPEM: try caFile.map { path in try readAuthority(path) }, private: isPrivate ? true : nil,
+        network: network.rawValue)
       let upstream: UpstreamSummary = try await client.post(AdminRoute.upstreams, request)
       if global.json { return try Output.json(upstream) }
       try Output.write(
@@ -132,6 +144,7 @@ struct UpstreamCommand: ParsableCommand {
         columns: [
           .text("NAME", \.name), .text("REGION", \.region),
           .text("FOR") { $0.private ? "its region" : "all" }, .text("URL", \.url),
+          .text("NETWORK") { $0.network ?? "private" },
           .text("HTTP", \.httpVersion),
           .text("CREDENTIAL", \.credentialStyle), .text("CREATED (UTC)") { Timestamp.short($0.createdAt) },
           .text("ID", \.id),

@@ -19,7 +19,10 @@ extension JoinTokenRequest: RequestDocument {
 
 extension UpstreamRequest: RequestDocument {
   package static var keys: Set<String> {
-    ["name", "region", "url", "http_version", "credential_style", "credential", "ca_pem", "private"]
+    [
+      "name", "region", "url", "http_version", "credential_style", "credential", "ca_pem", "private",
+      "network",
+    ]
   }
 }
 

@@ -193,7 +193,7 @@ final class FollowStream: Sendable {
   private func judgeClaim(_ wake: AsyncStream<Void>.Continuation) async {
     let claim = shared.withLock { shared in
       // Who understands less holds something else than what is counted.
-      shared.level >= .hashed && shared.claim?.version != shared.incomparable ? shared.claim : nil
+      shared.level >= .counted && shared.claim?.version != shared.incomparable ? shared.claim : nil
     }
     guard let claim, let check = await publisher.knownCheck(of: claim.version, fromDay: claim.fromDay)
     else { return }

@@ -99,7 +99,7 @@ struct AdminAPITests {
         try await refused("GET", AdminRoute.usage + "?colour=red", "", 400, "colour")
         try await refused("GET", "/admin/v1/nothing", "", 404, "no such path")
         try await refused("PUT", AdminRoute.regions, "[]", 400, "0 regions")
-        let upstream = #"{"name": "a", "region": "mars", "url": "http://127.0.0.1"}"#
+        let upstream = #"{"name": "a", "region": "mars", "url": "http://mill.test"}"#
         try await refused("POST", AdminRoute.upstreams, upstream, 404, "mars")
         let withPath = #"{"name": "a", "region": "eu-west", "url": "https://a.test/v1"}"#
         try await refused("POST", AdminRoute.upstreams, withPath, 400, "leave /v1 off")
@@ -138,7 +138,7 @@ struct AdminAPITests {
     }
     let upstream = UpstreamRequest(
       name: "", region: "", url: "", httpVersion: "", credentialStyle: "", credential: "", caPEM: "",
-      private: true)
+      private: true, network: "")
     #expect(try keys(upstream) == UpstreamRequest.keys)
     let offer = OfferRequest(
       model: "", upstream: "", upstreamModel: "", dialect: "", weight: 1, inputPrice: 1, outputPrice: 1,

@@ -134,7 +134,7 @@ struct FollowTests {
 
   @Test(
     "a large configuration comes in parts that together are one version, to an edge of either form of the contract",
-    arguments: [ContractLevel.first, .packed, .confirming, .hashed])
+    arguments: [ContractLevel.first, .packed, .confirming, .hashed, .networked])
   func parts(level: ContractLevel) async throws {
     try await withControlPlane { running in
       let fleet = try await running.applyFleet()
@@ -152,7 +152,7 @@ struct FollowTests {
         #expect(parts.count > 1)
         #expect(Set(parts.map(\.version)).count == 1)
         let hashes = parts.map(\.contentHash.count)
-        #expect(hashes.dropLast().allSatisfy { $0 == 0 } && hashes.last == (level == .hashed ? 32 : 0))
+        #expect(hashes.dropLast().allSatisfy { $0 == 0 } && hashes.last == (level == .networked ? 32 : 0))
         let packed = parts.reduce(0) { $0 + $1.packedKeys.count }
         #expect(packed == (level == .first ? 0 : 20_000 * KeyRecord.packedBytes))
         return true

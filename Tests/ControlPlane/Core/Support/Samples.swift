@@ -54,11 +54,11 @@ enum Sample {
   ]
 
   static func upstream(
-    _ name: String = "mill", credential: String? = nil, isPrivate: Bool? = nil
+    _ name: String = "mill", credential: String? = nil, isPrivate: Bool? = nil, network: String? = "private"
   ) -> UpstreamRequest {
     UpstreamRequest(
       name: name, region: "eu-west", url: "http://127.0.0.1:9", httpVersion: nil, credentialStyle: nil,
-      credential: credential, caPEM: nil, private: isPrivate)
+      credential: credential, caPEM: nil, private: isPrivate, network: network)
   }
 
   /// 1.25 USD per million input tokens, 10 USD per million output tokens.
