@@ -125,6 +125,7 @@ final class AdminPort: RequestReceiver, ConnectionOwner {
   }
 
   func connectionCut(_ connection: Connection, reason: ConnectionCut) {}
+  func requestRefused(_ connection: Connection, status: Int) {}
 
   func forget(_ exchange: AdminExchange) {
     loop.keepUntilTurnEnds(exchange)

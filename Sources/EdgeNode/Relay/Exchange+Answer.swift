@@ -135,6 +135,11 @@ extension Exchange {
     }
   }
 
+  /// Counts a limit that breaks an answer off on its way; one that is met before that becomes a refusal, which counts.
+  func countInMidAnswer(_ fault: EdgeFault) {
+    if phase == .answering, !answerEnded { worker.counters.add(outcome: fault.counterIndex) }
+  }
+
   private func endAnswer() {
     answerEnded = true
     client?.wake(self)

@@ -65,7 +65,15 @@ extension Exchange {
   private func stopRequest(_ fault: EdgeFault) {
     letGoOfUpstream()
     outcome = .clientError
+    countInMidAnswer(fault)
     breakOff(fault)
+  }
+
+  /// The client has broken its request off by what it sent, and is told so where it has no answer yet.
+  func noteRequestBroken() {
+    guard phase != .done, !answerEnded else { return }
+    outcome = .clientError
+    if answerStatus == 0 { answerStatus = 400 }
   }
 
   /// An answer has gone already. A client that sends on regardless is cut off in the end.

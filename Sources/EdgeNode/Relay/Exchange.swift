@@ -218,6 +218,7 @@ final class Exchange: RelayedStream {
 
   override func requestBodyReceived(_ bytes: UnsafeRawBufferPointer) { readRequestBody(bytes) }
   override func requestBodyProgressed() { takeRequestBody() }
+  override func requestBroken() { noteRequestBroken() }
   override func requestEndReceived() { takeRequestEnd() }
   override func requestSent(_ count: Int) { noteRequestSent(count) }
   override func requestSentWhole() { noteRequestSentWhole() }
@@ -285,6 +286,7 @@ final class Exchange: RelayedStream {
   private func timeOut(_ fault: EdgeFault) {
     outcome = .upstreamTimeout
     letGoOfUpstream()
+    countInMidAnswer(fault)
     breakOff(fault)
   }
 }

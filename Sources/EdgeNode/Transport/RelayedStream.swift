@@ -140,6 +140,8 @@ class RelayedStream {
   /// Bytes have come since the last call; sessions may be called again.
   func requestBodyProgressed() { preconditionFailure("overridden") }
   func requestEndReceived() { preconditionFailure("overridden") }
+  /// The rest of the body cannot be read; `clientClosed` follows.
+  func requestBroken() {}
   /// The session has taken bytes of the answer.
   func answerTaken(_ count: Int) { preconditionFailure("overridden") }
   /// The answer's last bytes are about to go to the kernel.

@@ -229,8 +229,13 @@ final class HTTP1ServerSession: Session, ClientSide {
   /// The body's framing is broken, so nothing after it can be trusted.
   private func breakOffRequest() {
     keepsAlive = false
-    finishStream()
-    if writer.isIdle { refuse(status: 400) } else { close() }
+    stream?.requestBroken()
+    guard stream != nil, writer.isIdle else {
+      receiver.connectionCut(connection, reason: .protocolError)
+      finishStream()
+      return close()
+    }
+    refuse(status: 400)
   }
 
   /// The client has had its answer, and sends on what nobody wants.
@@ -254,6 +259,7 @@ final class HTTP1ServerSession: Session, ClientSide {
 
   /// An answer to what is not a request that the relay could know.
   private func refuse(status: Int) {
+    receiver.requestRefused(connection, status: status)
     finishStream()
     phase = .closing
     writer.appendRefusal(status: status)

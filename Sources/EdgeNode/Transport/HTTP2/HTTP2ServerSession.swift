@@ -8,6 +8,8 @@ protocol RequestReceiver: AnyObject {
   func makeStream(on client: any ClientSide) -> RelayedStream?
   /// A connection, or a stream of it, is ended for what the client did or did not do.
   func connectionCut(_ connection: Connection, reason: ConnectionCut)
+  /// What is no request that a stream could be made for was answered with the status; its connection ends.
+  func requestRefused(_ connection: Connection, status: Int)
 }
 
 final class HTTP2ServerSession: HTTP2Session, ClientSide {
