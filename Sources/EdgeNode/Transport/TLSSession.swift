@@ -1,6 +1,7 @@
 // One connection's TLS, over the loop's buffers. Nothing here touches a socket.
 
 import COpenSSL
+import StraitProtocol
 
 struct TLSSession: ~Copyable {
   enum Step {
@@ -18,27 +19,35 @@ struct TLSSession: ~Copyable {
   private let buffers: UnsafeMutablePointer<strait_tls_buffers>
 
   init?(server context: TLSContext, loop: LoopBuffers) {
-    self.init(context, loop)
-    SSL_set_accept_state(ssl)
+    self.init(context, loop) { ssl in
+      SSL_set_accept_state(ssl)
+      return true
+    }
   }
 
+  /// Nil also where OpenSSL does not take the name: without one it would trust every certificate of the authority.
   /// - Parameters:
   ///   - serverName: verified against the certificate, and sent as SNI unless it is an address
   ///   - protocols: ALPN names in wire form, each after its length
   init?(client context: TLSContext, serverName: String, protocols: StaticString, loop: LoopBuffers) {
-    self.init(context, loop)
-    SSL_set_connect_state(ssl)
-    if isAddress(serverName) {
-      X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), serverName)
-    } else {
-      _ = strait_ssl_set_server_name(ssl, serverName)
-      SSL_set1_host(ssl, serverName)
+    self.init(context, loop) { ssl in
+      SSL_set_connect_state(ssl)
+      SSL_set_alpn_protos(ssl, protocols.utf8Start, UInt32(protocols.utf8CodeUnitCount))
+      if IPAddress(serverName) != nil {
+        return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), serverName) == 1
+      }
+      return !serverName.isEmpty && strait_ssl_set_server_name(ssl, serverName) == 1
+        && SSL_set1_host(ssl, serverName) == 1
     }
-    SSL_set_alpn_protos(ssl, protocols.utf8Start, UInt32(protocols.utf8CodeUnitCount))
   }
 
-  private init?(_ context: TLSContext, _ loop: LoopBuffers) {
+  /// - Parameter prepare: says whether the session can be used
+  private init?(_ context: TLSContext, _ loop: LoopBuffers, _ prepare: (OpaquePointer) -> Bool) {
     guard let ssl = SSL_new(context.pointer) else { return nil }
+    guard prepare(ssl) else {
+      SSL_free(ssl)
+      return nil
+    }
     let buffers = UnsafeMutablePointer<strait_tls_buffers>.allocate(capacity: 1)
     buffers.initialize(to: strait_tls_buffers())
     buffers.pointee.output = loop.records.bindMemory(to: UInt8.self).baseAddress
@@ -128,8 +137,4 @@ struct TLSSession: ~Copyable {
     default: .failed
     }
   }
-}
-
-private func isAddress(_ name: String) -> Bool {
-  name.contains(":") || name.utf8.allSatisfy { $0 == UInt8(ascii: ".") || ($0 >= 48 && $0 <= 57) }
 }
