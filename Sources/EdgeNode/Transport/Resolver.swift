@@ -1,4 +1,4 @@
-// Names to addresses, on a thread of its own: getaddrinfo blocks.
+// Names to addresses, on threads of its own: getaddrinfo blocks, and of a name whose servers are silent for many seconds.
 
 import CLinux
 import Glibc
@@ -11,18 +11,28 @@ package final class Resolver: Sendable {
     let reply: @Sendable ([SocketAddress]) -> Void
   }
 
-  private let jobs = Mutex<[Job]>([])
+  private struct State {
+    var jobs: [Job] = []
+    /// Hosts that a thread is asking for.
+    var asked: Set<String> = []
+  }
+
+  /// So many names are looked up side by side. One name takes one thread, however many ask for it.
+  private static let threads = 8
+
+  private let state = Mutex(State())
   private let waker: LoopWaker
 
   package init() throws {
     waker = try LoopWaker()
-    let thread = WorkerThread(name: "resolver") { [self] in work() }
-    try thread.start()
+    for number in 0..<Self.threads {
+      try WorkerThread(name: "resolver-\(number)") { [self] in work() }.start()
+    }
   }
 
-  /// - Parameter reply: called on the resolver's thread, with no address when the name has none
+  /// - Parameter reply: called on a thread of the resolver, with no address when the name has none
   package func resolve(_ host: String, port: UInt16, reply: @escaping @Sendable ([SocketAddress]) -> Void) {
-    jobs.withLock { $0.append(Job(host: host, port: port, reply: reply)) }
+    state.withLock { $0.jobs.append(Job(host: host, port: port, reply: reply)) }
     waker.wake()
   }
 
@@ -31,21 +41,36 @@ package final class Resolver: Sendable {
       var poll = pollfd(fd: waker.descriptor, events: Int16(POLLIN), revents: 0)
       _ = Glibc.poll(&poll, 1, -1)
       waker.acknowledge()
-      let batch = jobs.withLock { jobs in
-        defer { jobs.removeAll() }
-        return jobs
+      while let (host, jobs) = takeJobs() {
+        let addresses = Self.lookUp(host)
+        _ = state.withLock { $0.asked.remove(host) }
+        for job in jobs { job.reply(addresses.map { $0.withPort(job.port) }) }
       }
-      for job in batch { job.reply(Self.lookUp(job.host, job.port)) }
     }
   }
 
-  private static func lookUp(_ host: String, _ port: UInt16) -> [SocketAddress] {
+  /// The next host that nobody asks for, and who wants it. Another thread is woken for what is left.
+  private func takeJobs() -> (host: String, jobs: [Job])? {
+    let (taken, isMore) = state.withLock { state -> ((host: String, jobs: [Job])?, Bool) in
+      guard let host = state.jobs.first(where: { !state.asked.contains($0.host) })?.host else {
+        return (nil, false)
+      }
+      let jobs = state.jobs.filter { $0.host == host }
+      state.jobs.removeAll { $0.host == host }
+      state.asked.insert(host)
+      return ((host, jobs), !state.jobs.isEmpty)
+    }
+    if isMore { waker.wake() }
+    return taken
+  }
+
+  private static func lookUp(_ host: String) -> [SocketAddress] {
     var hints = addrinfo()
     hints.ai_family = AF_UNSPEC
     hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
     hints.ai_flags = AI_ADDRCONFIG
     var first: UnsafeMutablePointer<addrinfo>?
-    guard getaddrinfo(host, String(port), &hints, &first) == 0 else { return [] }
+    guard getaddrinfo(host, nil, &hints, &first) == 0 else { return [] }
     defer { freeaddrinfo(first) }
     var addresses = [SocketAddress]()
     var next = first

@@ -66,6 +66,16 @@ package struct SocketAddress: @unchecked Sendable {
     }
   }
 
+  /// The same with another port.
+  func withPort(_ port: UInt16) -> SocketAddress {
+    var other = self
+    // Both families have it at the same place.
+    withUnsafeMutableBytes(of: &other.storage) {
+      $0.storeBytes(of: port.bigEndian, toByteOffset: 2, as: UInt16.self)
+    }
+    return other
+  }
+
   /// A listening socket on the address, shared with other workers by `SO_REUSEPORT`.
   package func listen() throws -> Int32 {
     let descriptor = try makeSocket()

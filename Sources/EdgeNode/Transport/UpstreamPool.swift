@@ -59,6 +59,8 @@ final class UpstreamPool: ConnectionOwner {
   private var multiplexed = ContiguousArray<HTTP2ClientSession>()
   private var idle = ContiguousArray<HTTP1ClientSession>()
   private var connections = ContiguousArray<Connection>()
+  /// Where each of them leads, in the same order.
+  private var targets = ContiguousArray<SocketAddress>()
   private var waiting = ContiguousArray<RelayedStream>()
   /// Those that a connection has let down: they wait for one that has not served before.
   private var waitingForFresh = ContiguousArray<RelayedStream>()
@@ -68,7 +70,9 @@ final class UpstreamPool: ConnectionOwner {
   private var isResolving = false
   /// Connections under way.
   private var connecting = 0
-  /// Failures since the last success: which address comes next.
+  /// Of `addresses`: the one that worked, or the one after those that did not.
+  private var current = 0
+  /// Addresses that failed one after the other since one has worked.
   private var failures = 0
   private var isRetired = false
 
@@ -196,11 +200,14 @@ final class UpstreamPool: ConnectionOwner {
   }
 
   private func take(_ found: [SocketAddress]) {
+    let worked = current < addresses.count ? addresses[current] : nil
     addresses = found.filter { address in
       guard let refusal = AddressPolicy.refusal(of: address, on: network) else { return true }
       owner.addressRefused(refusal, by: self)
       return false
     }
+    // What stood before it in the list did not work: it need not cost the next connection its time.
+    current = addresses.firstIndex { $0 == worked } ?? 0
     if addresses.count == found.count { loggedRefusal = nil }
   }
 
@@ -232,7 +239,7 @@ final class UpstreamPool: ConnectionOwner {
   }
 
   private func connect() -> Bool {
-    let address = addresses[failures % addresses.count]
+    let address = addresses[current]
     do {
       var session: TLSSession?
       if let tls {
@@ -244,10 +251,11 @@ final class UpstreamPool: ConnectionOwner {
         handshakeTimeoutMicroseconds: limits.connectTimeoutMicroseconds)
       connection.slot = connections.count
       connections.append(connection)
+      targets.append(address)
       connecting += 1
       return true
     } catch {
-      connectFailed(.connectFailed)
+      connectFailed(.connectFailed, at: address)
       return false
     }
   }
@@ -261,10 +269,15 @@ final class UpstreamPool: ConnectionOwner {
   }
 
   /// Every address is tried once before those who wait are told.
-  private func connectFailed(_ failure: UpstreamFailure) {
-    failures += 1
-    if connecting > 0 { return }
-    if failures % max(1, addresses.count) == 0 {
+  private func connectFailed(_ failure: UpstreamFailure, at address: SocketAddress) {
+    // Several may have been on their way to the same one.
+    if current < addresses.count, addresses[current] == address {
+      failures += 1
+      current = (current + 1) % addresses.count
+    }
+    if failures >= addresses.count {
+      if connecting > 0 { return }
+      failures = 0
       addressesExpireAt = min(addressesExpireAt, addressesExpireAt == .max ? .max : loop.now)
       failWaiting(failure)
     } else {
@@ -284,6 +297,7 @@ final class UpstreamPool: ConnectionOwner {
   ) -> Session? {
     connecting -= 1
     failures = 0
+    if let worked = addresses.firstIndex(of: targets[connection.slot]) { current = worked }
     // It was made for streams that have gone elsewhere meanwhile.
     if isRetired, waitingCount == 0 { return nil }
     let speaksHTTP2 = choice == .http2 || (choice == .negotiated && negotiated == .http2)
@@ -326,9 +340,12 @@ final class UpstreamPool: ConnectionOwner {
   func connectionCut(_ connection: Connection, reason: ConnectionCut) { owner.upstreamCut(reason) }
 
   func connectionClosed(_ connection: Connection, reason: ConnectionEnd) {
+    let target = targets[connection.slot]
     let last = connections.removeLast()
+    let lastTarget = targets.removeLast()
     if connection.slot < connections.count {
       connections[connection.slot] = last
+      targets[connection.slot] = lastTarget
       last.slot = connection.slot
     }
     multiplexed.removeAll { $0.connection === connection }
@@ -339,9 +356,9 @@ final class UpstreamPool: ConnectionOwner {
     }
     connecting -= 1
     switch reason {
-    case .handshakeTimeout: connectFailed(.connectTimeout)
-    case .handshakeFailed: connectFailed(.tlsFailed)
-    default: connectFailed(.connectFailed)
+    case .handshakeTimeout: connectFailed(.connectTimeout, at: target)
+    case .handshakeFailed: connectFailed(.tlsFailed, at: target)
+    default: connectFailed(.connectFailed, at: target)
     }
   }
 }
