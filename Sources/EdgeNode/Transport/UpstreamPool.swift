@@ -75,6 +75,9 @@ final class UpstreamPool: ConnectionOwner {
   /// Addresses that failed one after the other since one has worked.
   private var failures = 0
   private var isRetired = false
+  /// What was negotiated last: where that is HTTP/1.1, each request needs a connection of its own.
+  private var negotiatesHTTP1 = false
+  private static let mostStreamsExpected = 100
 
   init(
     serial: UInt64, upstream: String, host: String, port: UInt16, choice: UpstreamProtocolChoice,
@@ -232,10 +235,17 @@ final class UpstreamPool: ConnectionOwner {
       idle.removeFirst().retire()
       return
     }
-    let wanted = choice == .http1 ? waitingCount : (waitingCount + 99) / 100
+    let shared = streamsAConnection
+    let wanted = (waitingCount + shared - 1) / shared
     while connecting < wanted, connections.count < limits.connections {
       guard connect() else { return }
     }
+  }
+
+  /// How many requests a new connection is likely to take at once.
+  private var streamsAConnection: Int {
+    if choice == .http1 || negotiatesHTTP1 { return 1 }
+    return max(1, min(Self.mostStreamsExpected, multiplexed.last?.mostStreams ?? .max))
   }
 
   private func connect() -> Bool {
@@ -301,6 +311,7 @@ final class UpstreamPool: ConnectionOwner {
     // It was made for streams that have gone elsewhere meanwhile.
     if isRetired, waitingCount == 0 { return nil }
     let speaksHTTP2 = choice == .http2 || (choice == .negotiated && negotiated == .http2)
+    negotiatesHTTP1 = choice == .negotiated && !speaksHTTP2
     guard speaksHTTP2 else {
       let session = HTTP1ClientSession(connection: connection) { [unowned self] in becameIdle($0) }
       // The connection has no session before this call returns: its first stream starts when it is idle.
@@ -309,6 +320,7 @@ final class UpstreamPool: ConnectionOwner {
       } else {
         session.start(waitingForFresh.removeFirst())
       }
+      connectIfNeeded()
       return session
     }
     guard
@@ -327,6 +339,7 @@ final class UpstreamPool: ConnectionOwner {
     for session in multiplexed {
       while session.room > 0, !waiting.isEmpty { session.start(waiting.removeFirst()) }
     }
+    connectIfNeeded()
   }
 
   private func becameIdle(_ session: HTTP1ClientSession) {

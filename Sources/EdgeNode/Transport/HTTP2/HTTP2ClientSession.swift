@@ -9,8 +9,9 @@ final class HTTP2ClientSession: HTTP2Session, UpstreamSide {
   private(set) var idleSince: Int64
 
   private let streams = StreamList(upstream: true)
-  /// How many streams a peer takes that has not said so yet: RFC 9113, section 6.5.2, asks for no fewer.
-  private static let streamsBeforeSettings = 100
+  /// So many requests go to a peer before it has said how many it takes. What is beyond that waits with the pool and can
+  /// go elsewhere; it is not for long, because the peer says so first of all.
+  private static let streamsBeforeSettings = 8
   private var hasSettings = false
   /// An answer has come over this connection, so it is known to work.
   private var hasAnswered = false
@@ -56,9 +57,14 @@ final class HTTP2ClientSession: HTTP2Session, UpstreamSide {
   /// How many more requests the peer and we allow here now.
   var room: Int {
     guard acceptsRequests, !connection.isClosed else { return 0 }
+    return (mostStreams ?? Self.streamsBeforeSettings) - streams.count
+  }
+
+  /// How many requests the peer and we allow here at once; nil until the peer has said so.
+  var mostStreams: Int? {
+    guard hasSettings else { return nil }
     let theirs = nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
-    let known = hasSettings ? Int(theirs) : Self.streamsBeforeSettings
-    return min(known, limits.concurrentStreams) - streams.count
+    return min(Int(theirs), limits.concurrentStreams)
   }
 
   // MARK: Answers
