@@ -36,7 +36,7 @@ BESIEGED_LIMITS = {
     "header_block_seconds": 3,
     "slow_reader_seconds": 3,
     "slow_reader_floor_seconds": 2,
-    # Of each worker: less than what 100 attackers would have it hold.
+    # Of the process: less than what 100 attackers would have it hold.
     "held_body_bytes": 8 << 20,
 }
 

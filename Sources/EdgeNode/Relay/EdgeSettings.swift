@@ -13,6 +13,8 @@ package struct RelayLimits: Sendable {
   package var replayBodyBytes = 1024 * 1024
   /// Requests larger than 1.5 KiB that the process holds while they are not answered, all together.
   package var heldBodyBytes = 12 * 1024 * 1024
+  /// What waits of one exchange, in each direction, before the side that it comes from is read no further.
+  package var streamBufferBytes = 32 * 1024
   /// Answers that wait for clients, more than 4 KiB each, all together.
   package var heldAnswerBytes = 12 * 1024 * 1024
 

@@ -3,9 +3,8 @@
 import StraitProtocol
 
 extension Exchange {
-  /// The upstream is not read on while more than this waits for the client.
-  private static let answerHighWater = 32 * 1024
-  /// The same while the process holds much for clients.
+  /// The upstream is not read on while more than this waits for the client and the process holds much for clients;
+  /// `streamBufferBytes` while it does not.
   private static let sparingHighWater = 8 * 1024
 
   // MARK: The upstream's answer
@@ -160,8 +159,8 @@ extension Exchange {
 
   private var mayReadOn: Bool {
     let waiting = answerBody.count
-    if waiting < Self.sparingHighWater { return true }
-    return waiting < Self.answerHighWater && !worker.heldAnswers.isHalfUsed
+    guard waiting < worker.limits.streamBufferBytes else { return false }
+    return waiting < Self.sparingHighWater || !worker.heldAnswers.isHalfUsed
   }
 
   private func creditUpstream() {

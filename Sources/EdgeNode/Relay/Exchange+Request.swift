@@ -10,8 +10,6 @@ extension Exchange {
   private static let usualBytes = 1536
   /// Larger bodies are passed on as they come where the process holds too much; smaller ones are refused.
   private static let heldWhenShort = 64 * 1024
-  /// What waits for the upstream of a request that is streamed; the client is not read on while there is more.
-  private static let requestHighWater = 32 * 1024
 
   // MARK: The body
 
@@ -107,11 +105,14 @@ extension Exchange {
 
   // MARK: Passing it on as it comes
 
+  /// What waits for the upstream of a request that is streamed; the client is not read on while there is more.
+  private var requestHighWater: Int { worker.limits.streamBufferBytes }
+
   /// Moves what may go on to where the upstream's session takes it, a little at a time.
   func passRequestOn() {
     guard isStreamedUp, reachedUpstream, let upstream, let offer, let bodyReader else { return }
     let settled = requestEnded ? bodyReader.pointee.length : bodyReader.pointee.settledLength
-    let room = Self.requestHighWater - forwardedBody.count
+    let room = requestHighWater - forwardedBody.count
     if room > 0, settled > passedOnBytes {
       let edits = bodyReader.pointee.edits(mapsModel: !offer.upstreamModel.isEmpty)
       let end = offer.upstreamModel.withUnsafeBytes { model in
@@ -127,10 +128,10 @@ extension Exchange {
     }
     forwardedEnded = requestEnded && body.isEmpty
     upstream.wake(self)
-    guard forwardedBody.count + settled - passedOnBytes < Self.requestHighWater else { return }
+    guard forwardedBody.count + settled - passedOnBytes < requestHighWater else { return }
     creditClient()
     // What cannot go on yet is held as a whole body is, within the same budget.
-    if isOverBudget, bodyReader.pointee.length - settled > Self.requestHighWater {
+    if isOverBudget, bodyReader.pointee.length - settled > requestHighWater {
       worker.noteShortage(of: self)
       stopRequest(.overloaded)
     }
@@ -139,7 +140,7 @@ extension Exchange {
   func noteRequestSent(_ count: Int) {
     lastProgress = worker.loop.now
     guard phase == .attempting || phase == .answering else { return }
-    if forwardedBody.count < Self.requestHighWater / 2 { passRequestOn() }
+    if forwardedBody.count < requestHighWater / 2 { passRequestOn() }
   }
 
   /// The upstream has all of it. It could be sent again, but others may need the room.

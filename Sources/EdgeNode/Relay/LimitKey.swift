@@ -21,6 +21,7 @@ package struct LimitKey {
       number("request_body_bytes", 1024...1_073_741_824, \.requestBodyBytes),
       number("held_body_bytes", anyBytes, \.heldBodyBytes),
       number("held_answer_bytes", anyBytes, \.heldAnswerBytes),
+      number("stream_buffer_bytes", 4096...16_777_216, \.streamBufferBytes),
       number("replay_body_bytes", 1024...1_073_741_824, \.replayBodyBytes),
       seconds("gap_inside_body_seconds", \.bodyGapMicroseconds),
       number("refused_body_bytes", anyBytes, \.http1.refusedBodyBytes),
@@ -56,33 +57,56 @@ package struct LimitKey {
     ]
   }
 
+  /// Of clients' connections and of those to upstreams alike.
   private static var headers: [LimitKey] {
     [
-      number("header_fields", 1...10_000, \.http2.headerFields),
-      number("header_list_bytes", 1024...1_048_576, \.http2.headerListBytes),
+      LimitKey("header_fields", 1...10_000) { value, limits in
+        limits.http2.headerFields = value
+        limits.http1.headerFields = value
+        limits.upstream.http2.headerFields = value
+        limits.upstream.http1.headerFields = value
+      },
+      LimitKey("header_list_bytes", 1024...1_048_576) { value, limits in
+        limits.http2.headerListBytes = value
+        limits.upstream.http2.headerListBytes = value
+        limits.http1.headBytes = min(value, HTTP1Head.mostBytes)
+        limits.upstream.http1.headBytes = min(value, HTTP1Head.mostBytes)
+      },
       LimitKey("header_block_seconds", anySeconds) { value, limits in
         limits.http2.headerBlockMicroseconds = Int64(value) * 1_000_000
+        limits.upstream.http2.headerBlockMicroseconds = Int64(value) * 1_000_000
         limits.http1.headTimeoutMicroseconds = Int64(value) * 1_000_000
       },
-      number("continuation_frames", 1...1000, \.http2.continuationFrames),
+      both("continuation_frames", 1...1000, \.continuationFrames),
+      both("hpack_table_bytes", 0...65_536, \.tableBytes),
+      LimitKey("trailer_bytes", 256...1_048_576) { value, limits in
+        limits.http2.trailerBytes = value
+        limits.http1.trailerBytes = value
+        limits.upstream.http1.trailerBytes = value
+      },
+      LimitKey("chunk_extension_bytes", 1...1_048_576) { value, limits in
+        limits.http1.chunkExtensionBytes = value
+        limits.upstream.http1.chunkExtensionBytes = value
+      },
     ]
   }
 
+  /// The same.
   private static var floods: [LimitKey] {
     [
-      number("flood_window_seconds", anySeconds, \.http2.floodWindowSeconds),
-      number("resets_before_data", anyCount, \.http2.resetsBeforeData),
-      number("glitches", anyCount, \.http2.glitches),
-      number("queued_control_frames", anyCount, \.http2.queuedControlFrames),
-      number("queued_frames", anyCount, \.http2.queuedFrames),
-      number("settings_entries", anyCount, \.http2.settingsEntries),
-      number("settings_per_minute", anyCount, \.http2.settingsPerMinute),
-      number("pings_per_minute", anyCount, \.http2.pingsPerMinute),
-      number("window_updates_per_data_frame", anyCount, \.http2.windowUpdatesPerDataFrame),
-      number("priority_frames_per_stream", anyCount, \.http2.priorityFramesPerStream),
-      number("empty_data_frames", anyCount, \.http2.emptyDataFrames),
-      number("overhead_factor", anyCount, \.http2.overheadFactor),
-      number("overhead_bytes", anyBytes, \.http2.overheadBytes),
+      both("flood_window_seconds", anySeconds, \.floodWindowSeconds),
+      both("resets_before_data", anyCount, \.resetsBeforeData),
+      both("glitches", anyCount, \.glitches),
+      both("queued_control_frames", anyCount, \.queuedControlFrames),
+      both("queued_frames", anyCount, \.queuedFrames),
+      both("settings_entries", anyCount, \.settingsEntries),
+      both("settings_per_minute", anyCount, \.settingsPerMinute),
+      both("pings_per_minute", anyCount, \.pingsPerMinute),
+      both("window_updates_per_data_frame", anyCount, \.windowUpdatesPerDataFrame),
+      both("priority_frames_per_stream", anyCount, \.priorityFramesPerStream),
+      both("empty_data_frames", anyCount, \.emptyDataFrames),
+      both("overhead_factor", anyCount, \.overheadFactor),
+      both("overhead_bytes", anyBytes, \.overheadBytes),
     ]
   }
 
@@ -98,6 +122,10 @@ package struct LimitKey {
     [
       seconds("upstream_connect_seconds", \.upstream.connectTimeoutMicroseconds),
       number("upstream_connections", anyCount, \.upstream.connections),
+      number("upstream_concurrent_streams", 1...10_000, \.upstream.http2.concurrentStreams),
+      number("upstream_stream_window_bytes", windowBytes, \.upstream.http2.streamWindowBytes),
+      number("upstream_connection_window_bytes", windowBytes, \.upstream.http2.connectionWindowBytes),
+      seconds("upstream_address_seconds", \.upstream.addressLifetimeMicroseconds),
     ]
   }
 
@@ -111,6 +139,16 @@ package struct LimitKey {
     _ name: String, _ range: ClosedRange<Int>, _ limit: WritableKeyPath<RelayLimits, Int>
   ) -> LimitKey {
     LimitKey(name, range) { $1[keyPath: limit] = $0 }
+  }
+
+  /// A limit of clients' HTTP/2 connections and of those to upstreams.
+  private static func both(
+    _ name: String, _ range: ClosedRange<Int>, _ limit: WritableKeyPath<HTTP2Limits, Int>
+  ) -> LimitKey {
+    LimitKey(name, range) { value, limits in
+      limits.http2[keyPath: limit] = value
+      limits.upstream.http2[keyPath: limit] = value
+    }
   }
 
   private static func seconds(_ name: String, _ limit: WritableKeyPath<RelayLimits, Int64>) -> LimitKey {

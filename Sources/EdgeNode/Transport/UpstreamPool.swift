@@ -11,6 +11,7 @@ package struct UpstreamLimits: Sendable {
   package var connections = 256
   package var waitingStreams = 2048
   package var addressLifetimeMicroseconds: Int64 = 30_000_000
+  package var http1 = HTTP1Limits()
   package var http2 = HTTP2Limits()
 
   package init() {
@@ -313,7 +314,9 @@ final class UpstreamPool: ConnectionOwner {
     let speaksHTTP2 = choice == .http2 || (choice == .negotiated && negotiated == .http2)
     negotiatesHTTP1 = choice == .negotiated && !speaksHTTP2
     guard speaksHTTP2 else {
-      let session = HTTP1ClientSession(connection: connection) { [unowned self] in becameIdle($0) }
+      let session = HTTP1ClientSession(connection: connection, limits: limits.http1) { [unowned self] in
+        becameIdle($0)
+      }
       // The connection has no session before this call returns: its first stream starts when it is idle.
       if waitingForFresh.isEmpty {
         serveNext(on: session)

@@ -90,9 +90,9 @@ struct HTTP1ChunkedDecoderTests {
     #expect(decodeChunked([Array(String(repeating: chunk, count: 16).utf8)]).payload.count == 16)
     #expect(
       decodeChunked([Array(String(repeating: chunk, count: 17).utf8)]).end
-        == "more than 4 KiB of chunk extensions")
+        == "more chunk extensions than the limit")
     let trailer = "x: " + String(repeating: "y", count: 1000) + "\r\n"
     let body = "0\r\n" + String(repeating: trailer, count: 9)
-    #expect(decodeChunked([Array(body.utf8)]).end == "more than 8 KiB of trailers")
+    #expect(decodeChunked([Array(body.utf8)]).end == "more trailers than the limit")
   }
 }

@@ -79,6 +79,23 @@ func answer(_ lines: String..., kind: HTTP1MessageKind = .answer) -> HeadVerdict
 
 @Suite("HTTP/1.1 head parser")
 struct HTTP1HeadParserTests {
+  @Test("the limits of a head are settings")
+  func chosenLimits() {
+    let head = Array("GET / HTTP/1.1\r\nhost: a\r\nx: y\r\n\r\n".utf8)
+    // 16 + 9 + 6 + 2 bytes, two fields.
+    func verdict(fields: Int, bytes: Int) -> HTTP1HeadStep {
+      var parser = HTTP1HeadParser(kind: .request, byteLimit: bytes)
+      var found = HTTP1Head(fieldLimit: fields)
+      return withBytes(head) { parser.parse($0, into: &found) }
+    }
+    func isTooLarge(_ step: HTTP1HeadStep) -> Bool {
+      if case .invalid(let fault) = step { fault.kind == .tooLarge } else { false }
+    }
+    #expect(verdict(fields: 2, bytes: 33) == .head(length: 33))
+    #expect(isTooLarge(verdict(fields: 1, bytes: 33)))
+    #expect(isTooLarge(verdict(fields: 2, bytes: 32)))
+  }
+
   @Test("a request's line and fields are found where they stand")
   func plainRequest() {
     let text =
@@ -213,13 +230,13 @@ struct HTTP1HeadParserTests {
       Array((["GET / HTTP/1.1", "Host: e"] + fields).joined(separator: "\r\n").utf8) + Array("\r\n\r\n".utf8)
     }
     #expect(parseHead(head(many)).fields.count == 100)
-    #expect(parseHead(head(many + ["a: b"])).step == "more than 100 fields")
+    #expect(parseHead(head(many + ["a: b"])).step == "more fields than the limit")
     let rest = head(["a: "]).count
     let full = head(["a: " + String(repeating: "b", count: 32 * 1024 - rest)])
     #expect(parseHead(full).step == "head 32768")
     let over = head(["a: " + String(repeating: "b", count: 32 * 1024 - rest + 1)])
-    #expect(parseHead(over).step == "the head is larger than 32 KiB")
-    #expect(parseHead(Array(over[..<32_768])).step == "the head is larger than 32 KiB")
+    #expect(parseHead(over).step == "the head is larger than the limit")
+    #expect(parseHead(Array(over[..<32_768])).step == "the head is larger than the limit")
   }
 
   @Test("an answer's status and framing follow its line and fields")

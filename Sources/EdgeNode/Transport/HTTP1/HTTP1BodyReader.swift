@@ -13,11 +13,13 @@ enum HTTP1BodyReader {
   case chunked(HTTP1ChunkedDecoder)
   case untilClose
 
-  init(_ framing: HTTP1Framing) {
+  init(_ framing: HTTP1Framing, _ limits: borrowing HTTP1Limits) {
     switch framing {
     case .none: self = .done
     case .length(let count): self = count == 0 ? .done : .length(count)
-    case .chunked: self = .chunked(HTTP1ChunkedDecoder())
+    case .chunked:
+      self = .chunked(
+        HTTP1ChunkedDecoder(extensionLimit: limits.chunkExtensionBytes, trailerLimit: limits.trailerBytes))
     case .untilClose: self = .untilClose
     }
   }

@@ -30,10 +30,20 @@ package struct HTTP1ChunkedDecoder: Sendable, BitwiseCopyable {
   private var sizeDigits = 0
   private var extensionBytes = 0
   private var trailerBytes = 0
+  private let extensionLimit: Int32
+  private let trailerLimit: Int32
   private var fault: StaticString = ""
   private var isOverLimit = false
 
-  package init() {}
+  /// - Parameters:
+  ///   - extensionLimit: bytes of extensions in the body
+  ///   - trailerLimit: bytes of trailers
+  package init(
+    extensionLimit: Int = Self.extensionLimit, trailerLimit: Int = Self.trailerLimit
+  ) {
+    self.extensionLimit = Int32(clamping: extensionLimit)
+    self.trailerLimit = Int32(clamping: trailerLimit)
+  }
 
   /// The last chunk has come; only trailers and the last line end may follow.
   var isInTrailers: Bool {
@@ -114,8 +124,8 @@ package struct HTTP1ChunkedDecoder: Sendable, BitwiseCopyable {
   /// `;name`, `;name=token` or `;name="quoted"`, several in a row.
   private mutating func takeExtension(_ byte: UInt8) {
     extensionBytes &+= 1
-    guard extensionBytes <= Self.extensionLimit else {
-      return fail("more than 4 KiB of chunk extensions", isOverLimit: true)
+    guard extensionBytes <= Int(extensionLimit) else {
+      return fail("more chunk extensions than the limit", isOverLimit: true)
     }
     let isToken = HTTP1Characters.isToken(byte)
     let isText = (byte >= 0x20 && byte != 0x7F) || byte == 0x09
@@ -139,8 +149,8 @@ package struct HTTP1ChunkedDecoder: Sendable, BitwiseCopyable {
 
   private mutating func takeTrailer(_ byte: UInt8) {
     trailerBytes &+= 1
-    guard trailerBytes <= Self.trailerLimit else {
-      return fail("more than 8 KiB of trailers", isOverLimit: true)
+    guard trailerBytes <= Int(trailerLimit) else {
+      return fail("more trailers than the limit", isOverLimit: true)
     }
     switch state {
     case .trailerStart where byte == 0x0D: state = .lastLineFeed

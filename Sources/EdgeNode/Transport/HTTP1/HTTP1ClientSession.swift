@@ -14,8 +14,9 @@ final class HTTP1ClientSession: Session, UpstreamSide {
   private let output = ByteQueue()
   private let input = ByteQueue()
   private let trailers = ByteQueue()
-  private var parser = HTTP1HeadParser(kind: .answer)
-  private var head = HTTP1Head()
+  private let limits: HTTP1Limits
+  private var parser: HTTP1HeadParser
+  private var head: HTTP1Head
   private var framing = HTTP1BodyReader.done
   private var keepsAlive = true
   private var answersServed = 0
@@ -32,8 +33,13 @@ final class HTTP1ClientSession: Session, UpstreamSide {
   }
 
   /// - Parameter becameIdle: the connection can take another exchange
-  init(connection: Connection, becameIdle: @escaping (HTTP1ClientSession) -> Void) {
+  init(
+    connection: Connection, limits: HTTP1Limits, becameIdle: @escaping (HTTP1ClientSession) -> Void
+  ) {
     self.connection = connection
+    self.limits = limits
+    parser = HTTP1HeadParser(kind: .answer, byteLimit: limits.headBytes)
+    head = HTTP1Head(fieldLimit: limits.headerFields)
     self.becameIdle = becameIdle
     idleSince = connection.loop.now
   }
@@ -149,7 +155,7 @@ final class HTTP1ClientSession: Session, UpstreamSide {
         input.consume(length)
         parser.reset()
         keepsAlive = head.keepAlive
-        framing = HTTP1BodyReader(head.framing)
+        framing = HTTP1BodyReader(head.framing, limits)
         stream.upstreamHeadDone = true
         let ends = framing.isDone
         stream.upstreamHeadReceived(status: head.status, endsAnswer: ends)

@@ -41,10 +41,13 @@ package struct HTTP1Field: Sendable, BitwiseCopyable {
 /// What a parser found. One is enough for a loop: it is filled whenever a head is whole, and read before the next one.
 package struct HTTP1Head: ~Copyable {
   package static let fieldLimit = 100
-  /// Bytes of a whole head. Places in it fit 16 bits.
+  /// Bytes of a whole head.
   package static let byteLimit = 32 * 1024
+  /// Places in a head fit 16 bits.
+  package static let mostBytes = 65_535
 
   private let fields: UnsafeMutablePointer<HTTP1Field>
+  private let fieldLimit: Int
   package private(set) var count = 0
 
   // Requests.
@@ -66,8 +69,9 @@ package struct HTTP1Head: ~Copyable {
   /// The authority of an absolute target.
   var targetAuthority = 0..<0
 
-  package init() {
-    fields = .allocate(capacity: Self.fieldLimit)
+  package init(fieldLimit: Int = Self.fieldLimit) {
+    self.fieldLimit = fieldLimit
+    fields = .allocate(capacity: fieldLimit)
   }
 
   deinit {
@@ -94,7 +98,7 @@ package struct HTTP1Head: ~Copyable {
 
   /// - Returns: false when there is no room
   mutating func append(nameStart: Int, nameEnd: Int, valueStart: Int, valueEnd: Int) -> Bool {
-    guard count < Self.fieldLimit else { return false }
+    guard count < fieldLimit else { return false }
     fields[count] = HTTP1Field(
       nameStart: UInt16(truncatingIfNeeded: nameStart), nameEnd: UInt16(truncatingIfNeeded: nameEnd),
       valueStart: UInt16(truncatingIfNeeded: valueStart), valueEnd: UInt16(truncatingIfNeeded: valueEnd))

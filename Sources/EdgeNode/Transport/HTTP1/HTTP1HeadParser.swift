@@ -21,6 +21,7 @@ package enum HTTP1HeadStep: Sendable, Equatable {
 /// is read twice and not once for each byte.
 package struct HTTP1HeadParser: Sendable, BitwiseCopyable {
   private let kind: HTTP1MessageKind
+  private let byteLimit: Int32
   private var searched = 0
   private var lineStart = 0
   /// Where the first line begins: an empty line before a request is skipped once.
@@ -28,20 +29,22 @@ package struct HTTP1HeadParser: Sendable, BitwiseCopyable {
   private var firstLineEnd = 0
   private var firstLineIsChecked = false
 
-  package init(kind: HTTP1MessageKind) {
+  /// - Parameter byteLimit: of a whole head; no more than `HTTP1Head.mostBytes`
+  package init(kind: HTTP1MessageKind, byteLimit: Int = HTTP1Head.byteLimit) {
     self.kind = kind
+    self.byteLimit = Int32(min(byteLimit, HTTP1Head.mostBytes))
   }
 
   /// Makes the parser ready for the next head, which begins at the buffer's start.
   package mutating func reset() {
-    self = HTTP1HeadParser(kind: kind)
+    self = HTTP1HeadParser(kind: kind, byteLimit: Int(byteLimit))
   }
 
   /// Looks at all bytes that came since the head began; those of earlier calls are the same.
   /// - Parameter head: filled when the head is whole
   package mutating func parse(_ buffer: UnsafeRawBufferPointer, into head: inout HTTP1Head) -> HTTP1HeadStep {
     guard let bytes = buffer.baseAddress else { return .needMore }
-    let count = min(buffer.count, HTTP1Head.byteLimit)
+    let count = min(buffer.count, Int(byteLimit))
     while searched < count {
       searched &+= lineFeedDistance(bytes + searched, count &- searched)
       guard searched < count else { break }
@@ -68,8 +71,8 @@ package struct HTTP1HeadParser: Sendable, BitwiseCopyable {
       var reader = HTTP1HeadReader(bytes: bytes, position: headStart, end: firstLineEnd)
       if let fault = reader.readFirstLine(kind, into: &head) { return .invalid(fault) }
     }
-    if buffer.count >= HTTP1Head.byteLimit {
-      return .invalid(HTTP1Fault(kind: .tooLarge, reason: "the head is larger than 32 KiB"))
+    if buffer.count >= Int(byteLimit) {
+      return .invalid(HTTP1Fault(kind: .tooLarge, reason: "the head is larger than the limit"))
     }
     return .needMore
   }

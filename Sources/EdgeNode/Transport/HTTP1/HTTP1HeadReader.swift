@@ -139,7 +139,7 @@ struct HTTP1HeadReader {
     guard takeLineEnd() else { return malformed("a field's value holds a control character") }
     guard head.append(nameStart: nameStart, nameEnd: nameEnd, valueStart: valueStart, valueEnd: valueEnd)
     else {
-      return HTTP1Fault(kind: .tooLarge, reason: "more than 100 fields")
+      return HTTP1Fault(kind: .tooLarge, reason: "more fields than the limit")
     }
     return note(nameStart, nameEnd &- nameStart, valueStart..<valueEnd, into: &head)
   }

@@ -4,6 +4,12 @@ import StraitProtocol
 
 package struct HTTP1Limits: Sendable {
   package var headTimeoutMicroseconds: Int64 = 10_000_000
+  package var headerFields = HTTP1Head.fieldLimit
+  /// Of a whole head; no more than `HTTP1Head.mostBytes`.
+  package var headBytes = HTTP1Head.byteLimit
+  /// Of one body's extensions.
+  package var chunkExtensionBytes = HTTP1ChunkedDecoder.extensionLimit
+  package var trailerBytes = HTTP1ChunkedDecoder.trailerLimit
   /// Bytes of later requests that wait while one is answered.
   package var pipelinedBytes = 64 * 1024
   /// Bytes of a refused request that are read and thrown away so that the client gets to read its answer.
@@ -39,8 +45,8 @@ final class HTTP1ServerSession: Session, ClientSide {
   private let idleTimeoutMicroseconds: Int64
   private var phase = Phase.head
   private let input = ByteQueue()
-  private var parser = HTTP1HeadParser(kind: .request)
-  private var head = HTTP1Head()
+  private var parser: HTTP1HeadParser
+  private var head: HTTP1Head
   private var framing = HTTP1BodyReader.done
   private var stream: RelayedStream?
   private var keepsAlive = true
@@ -64,6 +70,8 @@ final class HTTP1ServerSession: Session, ClientSide {
   ) {
     self.connection = connection
     self.limits = limits
+    parser = HTTP1HeadParser(kind: .request, byteLimit: limits.headBytes)
+    head = HTTP1Head(fieldLimit: limits.headerFields)
     self.idleTimeoutMicroseconds = idleTimeoutMicroseconds
     self.receiver = receiver
     connectionMemory = memory
@@ -166,7 +174,7 @@ final class HTTP1ServerSession: Session, ClientSide {
     isHTTP10 = head.minorVersion == 0
     keepsAlive = head.keepAlive
     head.copyRequest(bytes, into: stream.request)
-    framing = HTTP1BodyReader(head.framing)
+    framing = HTTP1BodyReader(head.framing, limits)
     trailers.release()
     uncredited = 0
     input.consume(length)

@@ -36,6 +36,7 @@ enum HTTP2Callbacks {
     nghttp2_option_set_stream_reset_rate_limit(option, UInt64(Int32.max), UInt64(Int32.max))
     nghttp2_option_set_max_continuations(option, limits.continuationFrames)
     nghttp2_option_set_max_settings(option, limits.settingsEntries)
+    nghttp2_option_set_max_deflate_dynamic_table_size(option, limits.tableBytes)
     nghttp2_option_set_max_outbound_ack(option, limits.queuedControlFrames)
   }
 

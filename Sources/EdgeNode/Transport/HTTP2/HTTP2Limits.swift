@@ -12,6 +12,10 @@ package struct HTTP2Limits: Sendable {
   package var headerFields = 100
   package var headerBlockMicroseconds: Int64 = 10_000_000
   package var continuationFrames = 8
+  /// Of fields that are remembered for later blocks, in both directions.
+  package var tableBytes = 4096
+  /// Name + value + 32 for each field of a request's trailers; those beyond are left out.
+  package var trailerBytes = 8 * 1024
 
   // Floods. Counted within `floodWindowSeconds` unless the name says otherwise.
   package var floodWindowSeconds = 30

@@ -103,7 +103,7 @@ final class HTTP2ServerSession: HTTP2Session, ClientSide {
     _ stream: RelayedStream, _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
   ) -> Bool {
     if stream.requestTrailers.count < limits.headerFields,
-      stream.requestTrailers.listSize + name.count + value.count + 32 <= HTTP1ChunkedDecoder.trailerLimit
+      stream.requestTrailers.listSize + name.count + value.count + 32 <= limits.trailerBytes
     {
       stream.requestTrailers.append(name, value)
     }

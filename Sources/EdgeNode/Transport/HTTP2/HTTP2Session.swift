@@ -250,6 +250,12 @@ class HTTP2Session: Session {
         settings_id: Int32(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE.rawValue),
         value: UInt32(limits.headerListBytes)),
     ]
+    // The protocol's own need not be said.
+    if limits.tableBytes != Int(NGHTTP2_DEFAULT_HEADER_TABLE_SIZE) {
+      settings.append(
+        nghttp2_settings_entry(
+          settings_id: Int32(NGHTTP2_SETTINGS_HEADER_TABLE_SIZE.rawValue), value: UInt32(limits.tableBytes)))
+    }
     if isServer {
       settings.append(
         nghttp2_settings_entry(
