@@ -177,6 +177,7 @@ struct ContentHashTests {
         $0.upstream.credential = Data("secret".utf8)
         $0.upstream.caPem = "a certificate"
         $0.upstream.private = true
+        $0.upstream.publicNetwork = true
       }
     ),
     (
