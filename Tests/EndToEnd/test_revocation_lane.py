@@ -1,6 +1,7 @@
 """What is taken away goes ahead of the configuration: revoked keys and suspended teams, through restarts too."""
 
 import contextlib
+import time
 
 import pytest
 from devfleet.catalogue import Offer
@@ -8,7 +9,7 @@ from devfleet.control_plane import answers
 from devfleet.processes import wait_until
 from devfleet.workplace import FleetError
 from scripted import scripts
-from test_revocation import read_until_cut
+from test_revocation import read_until_cut, revoke
 from world import INPUT_PRICE, OUTPUT_PRICE, chat_request
 
 
@@ -81,7 +82,7 @@ def test_a_suspended_team_is_refused_and_its_streams_are_cut_until_it_is_resumed
             pieces = answer.iter_raw()
             next(pieces)
             assert operator("team", "suspend", team, "--wait")["team"]["suspended"] is True
-            seen = read_until_cut(pieces)
+            seen = read_until_cut(pieces, time.monotonic())
         assert b"[DONE]" not in seen
         assert client.post("/chat/completions", json=chat_request()).status_code == 401
     assert [edge.status_of_models(key)[0] for edge in world.fleet.edges.values()] == [401] * 4
@@ -99,8 +100,8 @@ def test_a_stream_is_cut_ahead_of_the_configuration_that_holds_it_too(world, scr
             pieces = answer.iter_raw()
             next(pieces)
             world.fleet.catalogue.add_offers([Offer("held-up", "scripted-http1", "openai", INPUT_PRICE, OUTPUT_PRICE)])
-            world.fleet.control_plane.operator("key", "revoke", public_id)
-            assert b"[DONE]" not in read_until_cut(pieces)
+            revoked = revoke(world, public_id)
+            assert b"[DONE]" not in read_until_cut(pieces, revoked)
             assert ahead(world.edge()) == 1, "the configuration does not hold it yet"
     wait_until(lambda: ahead(world.edge()) == 0, "the configuration has come", seconds=60)
 

@@ -237,3 +237,16 @@ def endless(text="word ") -> Script:
             await asyncio.sleep(0.005)
 
     return script
+
+
+def endless_document() -> Script:
+    """An answer in one JSON document that goes on until the other side goes away."""
+
+    async def script(exchange: Exchange):
+        await exchange.head(200, {"content-type": "application/json"})
+        await exchange.write(b'{"id":"chatcmpl-scripted","object":"chat.completion","choices":[{"index":0}')
+        while True:
+            await exchange.write(b',{"index":0}')
+            await asyncio.sleep(0.005)
+
+    return script
