@@ -17,7 +17,9 @@ from survival.contract import present
 from survival.fake_centre import FakeCentre
 
 STREAMS = 20
-GOOD = 5
+GOOD, KEYS = 5, 200
+# Microseconds since 1970: long ago.
+PAST = 1_000_000
 
 
 class Streams:
@@ -72,11 +74,12 @@ def bad_pushes(words: Configurations) -> dict:
         return words.update(GOOD, next(next_version), **more)
 
     def snapshot(change=lambda update: None, **more):
-        update = words.snapshot(next(next_version), **more)
+        update = words.snapshot(next(next_version), keys=KEYS, **more)
         change(update)
         return update
 
     def emptied(update):
+        update.packed_keys = b""
         del update.upserts[:]
         update.upserts.append(words.region())
 
@@ -91,6 +94,22 @@ def bad_pushes(words: Configurations) -> dict:
         "empty": (snapshot(emptied), "would be gone"),
         "half of the teams gone": (snapshot(teams=20), "would be gone at once"),
         "half of the offers gone": (snapshot(offers=10), "would be gone at once"),
+        "every key's secret another": (
+            delta(packed_keys=words.packed_keys(KEYS, secret="other-")),
+            "200 of 201 keys would be gone at once",
+        ),
+        "every key's end in the past": (
+            delta(packed_keys=words.packed_keys(KEYS, expires_at=PAST)),
+            "200 of 201 keys would be gone at once (200 ended by a change)",
+        ),
+        "every team suspended with its keys left in": (
+            delta(upserts=[words.team(TEAM + number, suspended=True) for number in range(40)]),
+            "all 201 keys would be gone (201 suspended with their team)",
+        ),
+        "every offer of another model": (
+            delta(upserts=[words.offer(100 + number, f"other-{number}") for number in range(20)]),
+            "all 20 offers would be gone",
+        ),
         "doubled": (snapshot(doubled), "twice"),
         "a team twice": (delta(upserts=[words.team(90), words.team(90)]), "twice"),
         "an upstream by another's name": (delta(upserts=[words.upstream(50)]), "two upstreams have the name"),
@@ -125,7 +144,7 @@ def bad_pushes(words: Configurations) -> dict:
 def edge(world, tmp_path):
     words = Configurations(present(), world.scripted.url("http1"), world.key)
     with FakeCentre(words.contract, tmp_path, REGION) as centre:
-        centre.greeting = [words.snapshot(GOOD)]
+        centre.greeting = [words.snapshot(GOOD, keys=KEYS)]
         edge = Edge(REGION, tmp_path / "edge", tmp_path / "logs", Ports(tmp_path), centre, world.fleet.authority)
         edge.words, edge.centre = words, centre
         edge.start()
@@ -160,6 +179,6 @@ def test_no_bad_push_cuts_a_stream_or_survives_a_restart(world, scripted, edge):
     wait_until(lambda: len(centre.hellos) > 1, "it comes back")
     assert centre.hellos[-1].version == GOOD
     good = edge.words.update(GOOD, 500, upserts=[edge.words.offer(300, "good")])
-    good.content_hash = Held().apply([edge.words.snapshot(GOOD)]).apply([good]).hash()
+    good.content_hash = Held().apply([edge.words.snapshot(GOOD, keys=KEYS)]).apply([good]).hash()
     centre.say(good)
     wait_until(lambda: "good" in edge.status_of_models(world.key)[1], "a good one is taken")

@@ -149,15 +149,12 @@ package struct ConfigurationReview: Sendable {
     }
     try compare(standing.regions, next.regions, "regions", confirmed: confirmed.regions)
     try compare(standing.upstreams, next.upstreams, "upstreams", confirmed: confirmed.upstreams)
-    try compare(standing.offers, next.offers, "offers", confirmed: confirmed.offers)
-    try compare(standing.teams, next.teams, "teams", confirmed: confirmed.teams)
-    let resumed = standing.teams.values.reduce(0) { sum, team in
-      guard team.suspended, let id = TeamID(bytes: team.id), next.teams[id]?.suspended == false else {
-        return sum
-      }
-      return sum + next.keys.teams.keyCount(of: id)
+    // Who asks for a model is not served by an offer that has another name now.
+    try compare(standing.offers, next.offers, "offers", confirmed: confirmed.offers) {
+      $0.model == $1.model && $0.dialect == $1.dialect
     }
-    try compareKeys(standing.keys, next.keys, resumed: resumed, now: now, confirmed: confirmed.keys)
+    try compare(standing.teams, next.teams, "teams", confirmed: confirmed.teams)
+    try compareKeys(standing, next, now: now, confirmed: confirmed.keys)
   }
 
   private func checkCatalogue(_ next: ConfigurationState) throws(ConfigurationFault) {
@@ -176,49 +173,93 @@ package struct ConfigurationReview: Sendable {
     }
   }
 
+  /// - Parameter isSame: whether what is there still is what was there, under one id
   private func compare<ID: Hashable, Resource>(
-    _ standing: [ID: Resource], _ next: [ID: Resource], _ kind: String, confirmed: UInt64
+    _ standing: [ID: Resource], _ next: [ID: Resource], _ kind: String, confirmed: UInt64,
+    isSame: (Resource, Resource) -> Bool = { _, _ in true }
   ) throws(ConfigurationFault) {
     guard !standing.isEmpty else { return }
-    let gone = standing.keys.reduce(0) { $0 + (next[$1] == nil ? 1 : 0) }
+    let gone = standing.reduce(0) { count, one in
+      next[one.key].map { isSame(one.value, $0) } == true ? count : count + 1
+    }
     // Nothing where something stood is doubtful however little it was.
     guard !next.isEmpty || gone <= confirmed else {
       throw .doubtful("all \(gone) \(kind) would be gone\(Self.words(confirmed))")
     }
-    try judge(gone: gone, of: standing.count, few: Self.fewResources, kind, confirmed: confirmed)
+    let isMuch = gone >= Self.fewResources && Self.isMuch(gone, of: standing.count)
+    if isMuch, gone > confirmed { throw doubt(gone, of: standing.count, kind, confirmed) }
     guard next.count <= max(Self.manyResources, standing.count * 2) else {
       throw .doubtful("there would be \(next.count) \(kind) where there are \(standing.count)")
     }
   }
 
-  /// - Parameter resumed: keys of teams that are suspended no more, which come back all at once
   private func compareKeys(
-    _ standing: KeySet, _ next: KeySet, resumed: Int, now: Int64, confirmed: UInt64
+    _ standing: ConfigurationState, _ next: ConfigurationState, now: Int64, confirmed: UInt64
   ) throws(ConfigurationFault) {
-    var gone = 0
-    for shard in 0..<KeySet.shardCount where !standing.sharesShard(shard, with: next) {
-      standing.forEach(inShard: shard) { key in
-        if next[key.digest] == nil, !next.contains(key.id), key.expiresAt > now, !isRevoked(key) { gone += 1 }
+    let changes = SuspensionChanges(from: standing, to: next)
+    let lost = lostKeys(standing, next, suspended: changes.suspended, now: now)
+    if lost.count >= Self.fewKeys {
+      // What has ended by itself is neither missed nor a reason to miss less.
+      let count = standing.keys.liveCounts(now: now).all
+      if Self.isMuch(lost.count, of: count), lost.count > confirmed {
+        throw doubt(lost.count, of: count, "keys", confirmed, why: lost.words)
       }
     }
-    if gone >= Self.fewKeys {
-      // What has ended by itself is neither missed nor a reason to miss less.
-      let count = standing.liveCounts(now: now).all
-      try judge(gone: gone, of: count, few: Self.fewKeys, "keys", confirmed: confirmed)
-    }
-    guard next.count - resumed <= max(Self.manyKeys, standing.count * 2) else {
-      throw .doubtful("there would be \(next.count) keys where there are \(standing.count)")
+    // Those of a team that is suspended no more come back all at once.
+    let resumed = changes.resumed.reduce(0) { $0 + next.keys.teams.keyCount(of: $1) }
+    guard next.keys.count - resumed <= max(Self.manyKeys, standing.keys.count * 2) else {
+      throw .doubtful("there would be \(next.keys.count) keys where there are \(standing.keys.count)")
     }
   }
 
-  private func judge(
-    gone: Int, of count: Int, few: Int, _ kind: String, confirmed: UInt64
-  ) throws(ConfigurationFault) {
-    guard gone >= few, Double(gone) > Double(count) * Self.goneFraction, gone > confirmed else { return }
+  /// Keys that are good and would be refused. Costs what the change costs, but for a suspension of teams that have much.
+  private func lostKeys(
+    _ standing: ConfigurationState, _ next: ConfigurationState, suspended: Set<TeamID>, now: Int64
+  ) -> LostKeys {
+    var lost = LostKeys()
+    func isMissed(_ key: KeyRecord) -> Bool {
+      key.expiresAt > now && !isRevoked(key) && standing.teams[key.teamID]?.suspended != true
+    }
+    for shard in 0..<KeySet.shardCount where !standing.keys.sharesShard(shard, with: next.keys) {
+      standing.keys.forEach(inShard: shard) { key in
+        // A key under its old name with another secret is another key.
+        guard let later = next.keys[key.digest] else {
+          if isMissed(key) { lost.removed += 1 }
+          return
+        }
+        if later.expiresAt <= now {
+          if isMissed(key) { lost.ended += 1 }
+        } else if suspended.contains(later.teamID)
+          || (later.teamID != key.teamID && next.teams[later.teamID]?.suspended == true)
+        {
+          if isMissed(key) { lost.suspended += 1 }
+        }
+      }
+    }
+    // A team that is suspended in order has no keys left: it needs no look at all the others.
+    let atMost = suspended.reduce(0) {
+      $0 + min(standing.keys.teams.keyCount(of: $1), next.keys.teams.keyCount(of: $1))
+    }
+    guard atMost > 0, lost.count + atMost >= Self.fewKeys else { return lost }
+    for shard in 0..<KeySet.shardCount where standing.keys.sharesShard(shard, with: next.keys) {
+      standing.keys.forEach(inShard: shard) { key in
+        if suspended.contains(key.teamID), isMissed(key) { lost.suspended += 1 }
+      }
+    }
+    return lost
+  }
+
+  private static func isMuch(_ gone: Int, of count: Int) -> Bool {
+    Double(gone) > Double(count) * goneFraction
+  }
+
+  private func doubt(
+    _ gone: Int, of count: Int, _ kind: String, _ confirmed: UInt64, why: String = ""
+  ) -> ConfigurationFault {
     let what =
       gone == count
       ? "all \(count) \(kind) would be gone" : "\(gone) of \(count) \(kind) would be gone at once"
-    throw .doubtful(what + Self.words(confirmed))
+    return .doubtful(what + why + Self.words(confirmed))
   }
 
   private static func words(_ confirmed: UInt64) -> String {
@@ -250,5 +291,34 @@ package struct ConfigurationReview: Sendable {
   /// For words about a text that has not been checked.
   private func shown(_ text: String) -> String {
     String(text.unicodeScalars.prefix(63).map { $0.value < 0x20 ? " " : Character($0) })
+  }
+}
+
+/// Teams that are suspended by a change, and those that are no more.
+private struct SuspensionChanges {
+  private(set) var suspended: Set<TeamID> = []
+  private(set) var resumed: Set<TeamID> = []
+
+  init(from standing: ConfigurationState, to next: ConfigurationState) {
+    guard next.teamsRevision != standing.teamsRevision else { return }
+    for (id, team) in next.teams {
+      let before = standing.teams[id]
+      if team.suspended, before?.suspended != true { suspended.insert(id) }
+      if !team.suspended, before?.suspended == true { resumed.insert(id) }
+    }
+  }
+}
+
+private struct LostKeys {
+  var removed = 0
+  var suspended = 0
+  var ended = 0
+
+  var count: Int { removed + suspended + ended }
+
+  /// How they would be lost, where it is not that they are not there any more.
+  var words: String {
+    let ways = [(suspended, "suspended with their team"), (ended, "ended by a change")].filter { $0.0 > 0 }
+    return ways.isEmpty ? "" : " (" + ways.map { "\($0.0) \($0.1)" }.joined(separator: ", ") + ")"
   }
 }

@@ -75,18 +75,28 @@ private func large(version: UInt64) -> WireConfigurationUpdate {
   return update
 }
 
-private func keys(_ count: Int, from first: Int = 0) -> Data {
+/// - Parameter secret: the same identifiers with another one are other keys to whoever holds them
+private func keys(_ count: Int, from first: Int = 0, secret: UInt64 = 0, expiresAt: Int64 = 0) -> Data {
   var packed = PackedKeys(expecting: count)
   for number in first..<first + count {
     var digest = KeyDigest()
-    digest.words = (UInt64(number) &* 0x9E37_79B9_7F4A_7C15, UInt64(number), 0, 0)
+    digest.words = ((UInt64(number) &+ secret) &* 0x9E37_79B9_7F4A_7C15, UInt64(number), secret, 0)
     packed.append(
       KeyRecord(
         id: KeyID(high: 1, low: UInt64(number)),
-        teamID: TeamID(high: 0x0303_0303_0303_0303, low: 0x0303_0303_0303_0303), digest: digest, expiresAt: 0)
-    )
+        teamID: TeamID(high: 0x0303_0303_0303_0303, low: 0x0303_0303_0303_0303), digest: digest,
+        expiresAt: expiresAt))
   }
   return packed.bytes
+}
+
+/// A second after 1970.
+private let now: Int64 = 1_000_000
+
+private func suspended(_ number: UInt8) -> WireResource {
+  var team = Updates.team(number)
+  team.team.suspended = true
+  return team
 }
 
 private func teamReference(_ number: UInt8) -> WireResourceReference {
@@ -145,6 +155,37 @@ private let bad: [Bad] = [
   Bad("a quarter of the keys removed", "250 of 1000 keys would be gone at once") { update in
     for number in 0..<250 {
       update.removals.append(.with { $0.key = Data(KeyID(high: 1, low: UInt64(number)).bytes) })
+    }
+  },
+  // As much without a removal.
+  Bad("every key's secret another", "999 of 1000 keys would be gone at once") {
+    $0.packedKeys = keys(999, secret: 7)
+  },
+  Bad("every team suspended with its keys left in", "all 1000 keys would be gone (1000 suspended with their")
+  {
+    $0.upserts = [suspended(3)] + (UInt8(50)..<109).map(suspended)
+  },
+  Bad("every key's end in the past", "999 of 1000 keys would be gone at once (999 ended by a change)") {
+    $0.packedKeys = keys(999, expiresAt: now - 1)
+  },
+  Bad("keys lost in three ways", "201 of 1000 keys would be gone at once (67 ended by a change)") {
+    $0.packedKeys = keys(67, secret: 7) + keys(67, from: 100, expiresAt: now)
+    for number in UInt64(200)..<267 {
+      $0.removals.append(.with { $0.key = Data(KeyID(high: 1, low: number).bytes) })
+    }
+  },
+  Bad("every offer of another model", "all 120 offers would be gone") { update in
+    update.upserts = large(version: 6).upserts.filter { !$0.offer.model.isEmpty }.map { offer in
+      var offer = offer
+      offer.offer.model += "-of-another-name"
+      return offer
+    }
+  },
+  Bad("every offer of another dialect", "all 120 offers would be gone") { update in
+    update.upserts = large(version: 6).upserts.filter { !$0.offer.model.isEmpty }.map { offer in
+      var offer = offer
+      offer.offer.dialect = .anthropic
+      return offer
     }
   },
   // A jump in size.
@@ -277,24 +318,24 @@ struct BadConfigurationTests {
   @Test("of any kind is refused whole, with words, and the next good one is taken", arguments: bad)
   fileprivate func refused(_ bad: Bad) throws {
     var receiver = ConfigurationReceiver(state: ConfigurationState(), limits: UplinkLimits())
-    guard case .apply(let standing) = receiver.receive(large(version: 5), now: 0) else {
+    guard case .apply(let standing) = receiver.receive(large(version: 5), now: now) else {
       Issue.record("the standing configuration was not taken")
       return
     }
     receiver.commit(standing)
     var answer = ConfigurationReceiver.Reception.wait
-    for part in try bad.update() { answer = receiver.receive(part, now: 0) }
+    for part in try bad.update() { answer = receiver.receive(part, now: now) }
     guard case .refuse(_, let reason, _) = answer else {
       Issue.record("taken, or not refused: \(bad.testDescription)")
       return
     }
     #expect(reason.contains(bad.words), "\(reason)")
     #expect(receiver.state == standing)
-    guard case .apply = receiver.receive(Updates.delta(from: 5, to: 7, team: 31), now: 0) else {
+    guard case .apply = receiver.receive(Updates.delta(from: 5, to: 7, team: 31), now: now) else {
       Issue.record("a good update was not taken afterwards")
       return
     }
-    guard case .apply = receiver.receive(large(version: 8), now: 0) else {
+    guard case .apply = receiver.receive(large(version: 8), now: now) else {
       Issue.record("a good snapshot was not taken afterwards")
       return
     }
@@ -303,6 +344,51 @@ struct BadConfigurationTests {
   @Test("has at least fifty kinds")
   func kinds() {
     #expect(Set(bad.map(\.testDescription)).count >= 50)
+  }
+
+  @Test("is not one that takes keys in another way, where they are few, taken already, or meant to go")
+  func goodChanges() throws {
+    var allRevoked = ConfigurationReview()
+    allRevoked.isRevoked = { _ in true }
+    for way in ways(999) {
+      #expect(try !isTaken(way), "the control")
+      #expect(try isTaken(way, review: allRevoked), "revoked ahead of the configuration")
+      #expect(try isTaken(way.confirmed(1000)) && !isTaken(way.confirmed(998)))
+      // Those that have ended may end again, get another secret, or be suspended.
+      #expect(try isTaken(way, keysEnd: now))
+    }
+    for way in ways(200).dropLast() { #expect(try isTaken(way), "a fifth") }
+    // A team that was suspended before has nothing to lose.
+    var later = ways(999)[0]
+    (later.fromVersion, later.version) = (6, 7)
+    #expect(try isTaken(later, after: [ways(999)[2]], review: allRevoked))
+    #expect(try isTaken(later, after: [ways(999)[2].confirmed(1000)]))
+  }
+
+  /// Another secret, an end in the past, or a team that is suspended with its keys left in.
+  private func ways(_ count: Int) -> [WireConfigurationUpdate] {
+    var updates = [WireConfigurationUpdate](repeating: Updates.delta(from: 5, to: 6, team: 30), count: 3)
+    updates[0].packedKeys = keys(count, secret: 7)
+    updates[1].packedKeys = keys(count, expiresAt: now)
+    updates[2].upserts = [suspended(3)]
+    return updates
+  }
+
+  /// - Parameter keysEnd: 999 of the keys that the edge stands on
+  private func isTaken(
+    _ update: WireConfigurationUpdate, after earlier: [WireConfigurationUpdate] = [], keysEnd: Int64 = 0,
+    review: ConfigurationReview = ConfigurationReview()
+  ) throws -> Bool {
+    var receiver = ConfigurationReceiver(
+      state: ConfigurationState(), limits: UplinkLimits(), review: review)
+    var standing = large(version: 5)
+    standing.packedKeys = keys(999, expiresAt: keysEnd)
+    for update in [standing] + earlier {
+      guard case .apply(let state) = receiver.receive(update, now: now) else { throw CancellationError() }
+      receiver.commit(state)
+    }
+    guard case .apply = receiver.receive(update, now: now) else { return false }
+    return true
   }
 
   @Test("is not one that loses keys which have expired or are known to be revoked, or a few by hand")
@@ -323,12 +409,23 @@ struct BadConfigurationTests {
     for (review, count) in [(ConfigurationReview(), 99), (ConfigurationReview(), 200), (review, 500)] {
       var receiver = ConfigurationReceiver(
         state: ConfigurationState(), limits: UplinkLimits(), review: review)
-      guard case .apply(let standing) = receiver.receive(large(version: 5), now: 0) else { continue }
+      guard case .apply(let standing) = receiver.receive(large(version: 5), now: now) else { continue }
       receiver.commit(standing)
-      guard case .apply = receiver.receive(removing(count), now: 0) else {
+      guard case .apply = receiver.receive(removing(count), now: now) else {
         Issue.record("\(count) were refused")
         continue
       }
     }
+  }
+}
+
+extension WireConfigurationUpdate {
+  fileprivate func confirmed(_ keys: UInt64) -> WireConfigurationUpdate {
+    var update = self
+    update.confirmedRemovals = .with {
+      $0.since = fromVersion
+      $0.keys = keys
+    }
+    return update
   }
 }

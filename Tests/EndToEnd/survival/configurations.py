@@ -20,10 +20,12 @@ class Configurations:
     def __init__(self, contract: Contract, origin: str, key: str):
         self.contract, self._origin, self._key = contract, origin, key
 
-    def snapshot(self, version: int, *, teams=40, offers=20):
+    def snapshot(self, version: int, *, teams=40, offers=20, keys=0):
+        """With `keys` more of the team of the key that serves."""
         return self.update(
             0,
             version,
+            **({"packed_keys": self.packed_keys(keys)} if keys else {}),
             upserts=[
                 self.region(),
                 self.upstream(),
@@ -61,10 +63,15 @@ class Configurations:
             key=self.contract.Key(id=identifier(number), team_id=identifier(team), digest=digest)
         )
 
-    def packed_key(self, number: int, key: str, team=TEAM) -> bytes:
+    def packed_key(self, number: int, key: str, team=TEAM, expires_at=0) -> bytes:
         """As edges of the present take many."""
         digest = hashlib.sha256(key.encode()).digest()
-        return identifier(number) + identifier(team) + digest + struct.pack("<q", 0)
+        return identifier(number) + identifier(team) + digest + struct.pack("<q", expires_at)
+
+    def packed_keys(self, count: int, *, secret="", expires_at=0) -> bytes:
+        """The keys of a snapshot, or the same with another secret or another end."""
+        numbers = range(1_000, 1_000 + count)
+        return b"".join(self.packed_key(number, f"{secret}{number}", expires_at=expires_at) for number in numbers)
 
     def removal(self, **kind):
         return self.contract.ResourceReference(**kind)
