@@ -8,6 +8,7 @@ package struct ConfigurationReview: Sendable {
   static let goneFraction = 0.2
   /// Fewer than these may go at once whatever the fraction: small installations are changed by hand.
   static let fewKeys = 100
+  /// Of fewer resources than these one may go, or as many as stay.
   static let fewResources = 10
   /// Beyond these, more than twice as much as stood is doubtful.
   static let manyKeys = 10_000
@@ -186,7 +187,9 @@ package struct ConfigurationReview: Sendable {
     guard !next.isEmpty || gone <= confirmed else {
       throw .doubtful("all \(gone) \(kind) would be gone\(Self.words(confirmed))")
     }
-    let isMuch = gone >= Self.fewResources && Self.isMuch(gone, of: standing.count)
+    let isMuch =
+      gone >= Self.fewResources
+      ? Self.isMuch(gone, of: standing.count) : gone > 1 && gone * 2 > standing.count
     if isMuch, gone > confirmed { throw doubt(gone, of: standing.count, kind, confirmed) }
     guard next.count <= max(Self.manyResources, standing.count * 2) else {
       throw .doubtful("there would be \(next.count) \(kind) where there are \(standing.count)")

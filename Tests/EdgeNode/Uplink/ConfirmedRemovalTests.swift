@@ -107,6 +107,58 @@ struct ConfirmedRemovalTests {
     #expect(receiver.receive(update, now: 0) == .refuse(version: 6, reason: words, kind: .doubtful))
   }
 
+  @Test(
+    "of a small fleet is doubted where more goes than stays, and never where it is one",
+    arguments: [
+      (2, 1, true), (3, 1, true), (4, 1, true), (3, 2, false), (4, 2, true), (4, 3, false), (8, 4, true),
+      (8, 5, false), (8, 7, false), (12, 6, true), (12, 7, false), (17, 9, false), (18, 9, true),
+    ])
+  func small(offers: Int, gone: Int, isTaken: Bool) throws {
+    func update(from before: UInt64, to version: UInt64, _ numbers: Range<Int>) -> WireConfigurationUpdate {
+      .with { update in
+        update.lineage = Updates.lineage
+        update.fromVersion = before
+        update.version = version
+        update.last = true
+        for number in numbers {
+          update.removals.append(.with { $0.offer = Updates.identifier(UInt8(100 + number)) })
+        }
+      }
+    }
+    var receiver = ConfigurationReceiver(state: ConfigurationState(), limits: UplinkLimits())
+    var standing = Updates.snapshot(version: 5)
+    for number in 1..<offers {
+      var offer = Updates.offer(UInt8(100 + number), upstream: 1)
+      offer.offer.model = "model-\(number)"
+      standing.upserts.append(offer)
+    }
+    guard case .apply(let state) = receiver.receive(standing, now: 0) else { throw CancellationError() }
+    receiver.commit(state)
+    let answer = receiver.receive(update(from: 5, to: 6, 1..<1 + gone), now: 0)
+    if isTaken {
+      guard case .apply = answer else {
+        Issue.record("refused")
+        return
+      }
+    } else {
+      let words = "\(gone) of \(offers) offers would be gone at once"
+      #expect(answer == .refuse(version: 6, reason: words, kind: .doubtful))
+    }
+    // One after the other they may all go but the last.
+    for number in 1..<offers {
+      let version = UInt64(4 + number)
+      guard
+        case .apply(let next) = receiver.receive(
+          update(from: version, to: version + 1, number..<number + 1), now: 0)
+      else {
+        Issue.record("one of \(offers - number + 1) was refused")
+        return
+      }
+      receiver.commit(next)
+    }
+    #expect(receiver.state.offers.count == 1)
+  }
+
   @Test("is confirmed by a snapshot too, which is what follows a refusal")
   func snapshot() throws {
     var receiver = try standing()
