@@ -8,11 +8,22 @@ import pytest
 from devfleet.edges import Edge
 from devfleet.ports import Ports, free_port
 from devfleet.processes import wait_until
+from edge_beside import metric
 from replica import replica
 from scripted import scripts
+from test_crashes import assert_recorded_once
+from traffic import Traffic
 from world import chat_request
 
 REGION = "us-west"
+# What a stored configuration may lie in, besides its own file.
+LEFTOVERS = [
+    "configuration.snapshot",
+    "configuration.snapshot.new",
+    "configuration.snapshot.previous",
+    "configuration.snapshot.unproved",
+    "configuration.snapshot.set-aside",
+]
 
 
 @pytest.fixture
@@ -102,22 +113,84 @@ def test_an_evicted_edge_loses_everything_at_once(world, edge, short_lived, scri
     edge.start()
     wait_until(lambda: serves(world, edge), "it serves", children=[edge.child])
     evicted = row_of(world, edge)["id"]
+    with Traffic(world, edge, clients=2) as traffic:
+        traffic.wait_for(20)
+    assert_recorded_once(world, traffic.ended)
     # Said to another replica than the one that the edge follows.
     world.fleet.control_plane.operator("edge", "evict", evicted)
     wait_until(lambda: not edge.child.running, "the edge ends")
     assert edge.child.process.returncode > 0
     assert "evicted this edge" in edge.log.read_text()
-    assert not (edge.data / "configuration.snapshot").exists()
+    assert not kept_configurations(edge)
     assert not row_of(world, edge)
-    # A start does not serve either.
+    # As if it had been killed before it had removed all of that.
+    for leftover in LEFTOVERS:
+        (edge.data / leftover).write_bytes(b"sealed")
+    # A start does not serve either, and leaves nothing of the kind.
     edge.launch()
     wait_until(lambda: not edge.child.running, "the edge ends")
     assert edge.child.process.returncode > 0
+    assert not kept_configurations(edge)
     # With a new token the machine is a new edge.
     new_token(edge)
     edge.start()
     wait_until(lambda: serves(world, edge), "it serves", children=[edge.child])
-    assert row_of(world, edge)["id"] != evicted
+    new = row_of(world, edge)["id"]
+    assert new != evicted
+    # What the old one had recorded is neither shipped again in the new one's name nor missed in it.
+    traffic.ended += shipped_again(world, edge)
+    assert_recorded_once(world, traffic.ended)
+    assert losses_of(world, new) == 0
+    assert (edge.data / f"spool.{evicted}").is_dir() and (edge.data / "spool" / "edge").read_text().strip() == new
+    assert metric(edge, "strait_edge_spools_set_aside") == 1
+    assert "usage records of another edge are set aside" in edge.log.read_text()
+    # Once that is settled, nothing of it happens again.
+    edge.restart()
+    assert (edge.data / "spool" / "edge").read_text().strip() == new
+    assert metric(edge, "strait_edge_spools_set_aside") == 1
+
+
+def test_identity_files_that_were_removed_by_hand_make_a_new_edge_too(world, tmp_path, scripted):
+    """As the hints for an identity that is damaged or not known any more say."""
+    edge = edge_of(world, world.fleet.control_plane, tmp_path)
+    try:
+        edge.start()
+        wait_until(lambda: serves(world, edge), "it serves", children=[edge.child])
+        old = row_of(world, edge)["id"]
+        with Traffic(world, edge, clients=2) as traffic:
+            traffic.wait_for(20)
+        assert_recorded_once(world, traffic.ended)
+        edge.child.stop()
+        for file in edge.data.glob("identity.*"):
+            file.unlink()
+        new_token(edge)
+        edge.start()
+        wait_until(lambda: serves(world, edge), "it serves", children=[edge.child])
+        traffic.ended += shipped_again(world, edge)
+        assert_recorded_once(world, traffic.ended)
+        assert (edge.data / f"spool.{old}").is_dir()
+        assert (edge.data / f"spool.{old}" / "revocations").exists() or not (edge.data / "revocations").exists()
+    finally:
+        if edge.child:
+            edge.child.stop()
+
+
+def kept_configurations(edge) -> list:
+    return sorted(file.name for file in edge.data.glob("configuration.*"))
+
+
+def losses_of(world, edge_id: str) -> int:
+    """Runs of records that the control plane misses of an edge."""
+    return len(world.fleet.postgres.query(f"SELECT 1 FROM usage_losses WHERE edge_id = '{edge_id}';"))
+
+
+def shipped_again(world, edge) -> list[str]:
+    """Sends one more exchange and waits for its record: what the spool held before has gone first."""
+    with world.http() as client:
+        answer = client.post(f"{edge.base_url}/chat/completions", json=chat_request())
+    assert answer.status_code == 200
+    world.record(answer.headers["x-request-id"])
+    return [answer.headers["x-request-id"]]
 
 
 def test_an_eviction_lets_streams_end_in_peace(world, edge, scripted):

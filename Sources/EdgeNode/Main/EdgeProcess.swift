@@ -30,6 +30,8 @@ final class EdgeProcess: Sendable {
     try FileManager.default.createDirectory(
       atPath: file.dataDirectory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     let signals = ProcessSignals()
+    let owner = FolderOwner(dataDirectory: file.dataDirectory, logger: logger)
+    try owner.prepare(rejoins: joinToken?.isEmpty == false)
     let spool = try UsageSpool(
       directory: file.dataDirectory + "/spool", limits: SpoolLimits(), logger: logger)
     let region = Mutex("")
@@ -50,6 +52,7 @@ final class EdgeProcess: Sendable {
     defer { uplink.startIsOver() }
     // An edge without identity waits here for the control plane; a signal ends the wait.
     guard let identity = try await signals.firstOf({ try await uplink.ensureIdentity() }) else { return }
+    owner.claim(for: identity.edge)
     region.withLock { $0 = identity.region }
     let accessLog = try file.accessLog.map { try AccessLog(path: $0.file, sample: $0.sample) }
     let endings = signals.stream

@@ -4,6 +4,9 @@
 import Glibc
 
 enum DurableFile {
+  /// Of a file while it is written, and for good where the process was killed meanwhile.
+  static let newSuffix = ".new"
+
   /// Replaces the file's contents. After it returns they survive a loss of power.
   /// - Parameter mode: permissions, set before the first byte is written
   static func write(_ bytes: [UInt8], to path: String, mode: mode_t = 0o600) throws(SystemError) {
@@ -20,7 +23,7 @@ enum DurableFile {
   static func write(
     to path: String, mode: mode_t = 0o600, _ produce: ((_ piece: [UInt8]) throws -> Void) throws -> Void
   ) throws {
-    let temporary = path + ".new"
+    let temporary = path + newSuffix
     let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
     guard descriptor >= 0 else { throw SystemError("create", temporary) }
     do {
@@ -81,6 +84,23 @@ enum DurableFile {
     else { throw SystemError("make folder", folder) }
     try makeFolder(String(folder[..<end]))
     guard mkdir(folder, 0o700) == 0 || errno == EEXIST else { throw SystemError("make folder", folder) }
+  }
+
+  /// What is in the folder, in no order.
+  static func names(in folder: String) throws(SystemError) -> [String] {
+    guard let listing = opendir(folder) else { throw SystemError("list", folder) }
+    defer { closedir(listing) }
+    var names: [String] = []
+    while let entry = readdir(listing) {
+      names.append(
+        withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
+    }
+    return names
+  }
+
+  static func isThere(_ path: String) -> Bool {
+    var status = stat()
+    return lstat(path, &status) == 0
   }
 
   /// Reads until there are so many bytes or the file ends.

@@ -23,6 +23,7 @@ package final class Uplink: Sendable {
   private let revocations: RevocationKeeper
   private let known = Mutex<Known>(Known())
   private let evicted = Signal()
+  private let spoolsSetAside: Int
 
   private struct Known {
     var identity: EdgeIdentity?
@@ -56,6 +57,7 @@ package final class Uplink: Sendable {
     self.exchangeCounts = exchangeCounts
     self.apply = apply
     store = IdentityStore(folder: configuration.dataDirectory)
+    spoolsSetAside = FolderOwner.spoolsSetAside(in: configuration.dataDirectory)
     starts = StartKeeper(
       dataDirectory: configuration.dataDirectory, limits: configuration.limits, logger: logger)
     self.lastWord = LastWordKeeper(
@@ -76,9 +78,13 @@ package final class Uplink: Sendable {
   /// The stored identity at once, or a new one by the join token. Waits while the control plane is away.
   /// - Throws: `UplinkError` when there is no token, when it is refused, or when the stored identity is damaged
   package func ensureIdentity() async throws -> EdgeIdentity {
-    if try store.isEvicted, configuration.joinToken?.isEmpty == false {
-      logger.notice("this edge was evicted; it becomes a new one by the join token")
-      try store.forget()
+    if try store.isEvicted {
+      // A process that was killed as it left the fleet has not come so far.
+      try removeConfigurations()
+      if configuration.joinToken?.isEmpty == false {
+        logger.notice("this edge was evicted; it becomes a new one by the join token")
+        try store.forget()
+      }
     }
     if let stored = try loadIdentity() { return stored }
     guard let token = configuration.joinToken, !token.isEmpty else {
@@ -181,6 +187,7 @@ package final class Uplink: Sendable {
     facts.metrics + [
       ("strait_edge_configuration_start_deaths", Double(starts.deaths)),
       ("strait_edge_configuration_set_aside", keeper.hasSetAside ? 1 : 0),
+      ("strait_edge_spools_set_aside", Double(spoolsSetAside)),
       ("strait_edge_control_plane_last_word_age_seconds", lastWord.ageSeconds ?? .infinity),
       (
         "strait_edge_certificate_expires_timestamp_seconds",
@@ -247,10 +254,14 @@ package final class Uplink: Sendable {
       group.cancelAll()
     }
     if known.withLock({ $0.isEvicted }) {
-      try keeper.remove()
-      starts.forget()
+      try removeConfigurations()
       throw UplinkError.evicted(folder: configuration.dataDirectory)
     }
+  }
+
+  private func removeConfigurations() throws {
+    try SnapshotKeeper.remove(from: configuration.dataDirectory)
+    starts.forget()
   }
 
   /// What this edge and the others of its region are to each other; nil where its file says nothing of them.

@@ -105,7 +105,12 @@ struct IdentityStore: Sendable {
   // MARK: Eviction
 
   var isEvicted: Bool {
-    get throws { try loadDocument()?.fields.evicted == true }
+    get throws { try owner()?.isEvicted == true }
+  }
+
+  /// Whose identity it is; nil when this edge has not enrolled.
+  func owner() throws -> (edge: EdgeID, isEvicted: Bool)? {
+    try loadDocument().map { ($0.edge, $0.fields.evicted == true) }
   }
 
   /// Remembers that this edge is out of the fleet, so that a restart does not serve again.

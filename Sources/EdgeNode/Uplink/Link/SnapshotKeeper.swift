@@ -1,14 +1,13 @@
 // Keeps the newest applied configuration on disk, apart from the path that applies it: a burst of updates is written
 // once, and a slow disk delays no acknowledgement.
 
-import Glibc
 import Logging
 import StraitProtocol
 import Synchronization
 
 final class SnapshotKeeper: Sendable {
   private let path: String
-  /// Where one goes that the edge died of, for whoever looks into it.
+  /// Where one goes that the edge died of, or could not read, for whoever looks into it.
   let asidePath: String
   private let limits: UplinkLimits
   private let logger: Logger
@@ -29,9 +28,9 @@ final class SnapshotKeeper: Sendable {
   ) {
     self.stored = stored
     self.proved = proved
-    path = dataDirectory + "/configuration.snapshot"
-    asidePath = path + ".set-aside"
-    aside = Mutex(Self.isThere(asidePath))
+    path = Self.path(in: dataDirectory)
+    asidePath = path + Self.asideSuffix
+    aside = Mutex(DurableFile.isThere(asidePath))
     previous = PreviousGood(of: path, limits: limits, logger: logger)
     self.limits = limits
     self.logger = logger
@@ -50,7 +49,7 @@ final class SnapshotKeeper: Sendable {
   }
 
   /// Whether anything is stored, be it good or not.
-  var isThere: Bool { Self.isThere(path) }
+  var isThere: Bool { DurableFile.isThere(path) }
 
   /// Whether one that was set aside lies on the disk, or did when it was last looked.
   var hasSetAside: Bool { aside.withLock { $0 } }
@@ -66,16 +65,17 @@ final class SnapshotKeeper: Sendable {
     return fallsBack
   }
 
-  /// Removes what is stored, for an edge that is out of the fleet. Comes after `run` has ended.
-  func remove() throws {
-    try DurableFile.remove(path)
-    try DurableFile.remove(asidePath)
-    try previous.remove()
-  }
+  private static let asideSuffix = ".set-aside"
+  private static func path(in folder: String) -> String { folder + "/configuration.snapshot" }
 
-  private static func isThere(_ path: String) -> Bool {
-    var status = stat()
-    return lstat(path, &status) == 0
+  /// Removes whatever of a configuration is stored, half-written ones too, for an edge that is out of the fleet. Comes
+  /// before `run`, or after it has ended.
+  static func remove(from folder: String) throws(SystemError) {
+    let path = path(in: folder)
+    for file in [path, path + DurableFile.newSuffix, path + asideSuffix] + PreviousGood.files(of: path)
+    where DurableFile.isThere(file) {
+      try DurableFile.remove(file)
+    }
   }
 
   func keep(_ state: ConfigurationState) {
@@ -135,7 +135,7 @@ final class SnapshotKeeper: Sendable {
       let written = try SnapshotFile.write(newest, to: path, with: credentials.snapshotKey)
       previous.note(StoredVersion(newest))
       stored(newest)
-      aside.withLock { $0 = Self.isThere(asidePath) }
+      aside.withLock { $0 = DurableFile.isThere(asidePath) }
       return written
     } catch {
       logger.error(

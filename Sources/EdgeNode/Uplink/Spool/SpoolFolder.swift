@@ -40,13 +40,8 @@ struct SpoolFolder: ~Copyable {
 
   /// The segments that are there, oldest first. Half-made replacements of a former process are removed.
   func segments() throws(SystemError) -> [SegmentName] {
-    guard let listing = opendir(path) else { throw SystemError("list", path) }
-    defer { closedir(listing) }
     var found: [SegmentName] = []
-    while let entry = readdir(listing) {
-      let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-      }
+    for name in try DurableFile.names(in: path) {
       if name.hasSuffix(".new") { unlink("\(path)/\(name)") }
       guard let segment = SegmentName(name, folder: path) else { continue }
       found.append(segment)

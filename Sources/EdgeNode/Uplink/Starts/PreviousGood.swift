@@ -38,8 +38,8 @@ final class PreviousGood: Sendable {
 
   init(of snapshot: String, limits: UplinkLimits, logger: Logger) {
     self.snapshot = snapshot
-    path = snapshot + ".previous"
-    namedPath = snapshot + ".unproved"
+    path = snapshot + Self.suffix
+    namedPath = snapshot + Self.namedSuffix
     self.logger = logger
     state = Mutex(
       State(proof: StoredProof(seconds: limits.provenSeconds, exchanges: limits.provenExchanges)))
@@ -102,10 +102,11 @@ final class PreviousGood: Sendable {
     try DurableFile.rename(path, to: snapshot)
   }
 
-  func remove() throws(SystemError) {
-    try DurableFile.remove(path)
-    try DurableFile.remove(namedPath)
-  }
+  private static let suffix = ".previous"
+  private static let namedSuffix = ".unproved"
+
+  /// What there may be of stored configurations before the present one.
+  static func files(of snapshot: String) -> [String] { [snapshot + suffix, snapshot + namedSuffix] }
 
   private var isSameFile: Bool { Self.inode(path) != nil && Self.inode(path) == Self.inode(snapshot) }
 

@@ -13,10 +13,15 @@ final class StartKeeper: Sendable {
   private let before = Atomic(0)
 
   init(dataDirectory: String, limits: UplinkLimits, logger: Logger) {
-    path = dataDirectory + "/configuration.starts"
+    path = Self.path(in: dataDirectory)
     self.limits = limits
     self.logger = logger
   }
+
+  private static func path(in folder: String) -> String { folder + "/configuration.starts" }
+
+  /// For an edge that has no stored configuration any more.
+  static func remove(from folder: String) throws(SystemError) { try DurableFile.remove(path(in: folder)) }
 
   /// Starts in a row that died before this one, of the same stored configuration.
   var deaths: Int { before.load(ordering: .relaxed) }
