@@ -150,10 +150,12 @@ def kept_of(edge):
     return edge.data / "configuration.snapshot.previous"
 
 
-def test_what_an_edge_lived_with_before_is_started_from_with_what_was_revoked_since(world, edge):
+def live_with_one_and_store_another(world, edge) -> tuple[dict, dict, bytes]:
+    """Of a running edge. The stored configuration lacks a key that the one before has, and has one that it lacks.
+
+    Returns the revoked key, the new one, and the configuration before. The edge is stopped."""
     operator = world.fleet.control_plane.operator
     revoked = operator("key", "create", "--team", "tests")
-    edge.launch()
     wait_until(lambda: edge.status_of_models(revoked["key"])[0] == 200, "it has the key", children=[edge.child])
     # The first one that is named may be without the key; a hundred exchanges prove each.
     stored = snapshot_of(edge)
@@ -170,6 +172,12 @@ def test_what_an_edge_lived_with_before_is_started_from_with_what_was_revoked_si
     wait_until(lambda: not kept_of(edge).samefile(stored), "the newer one is on disk", children=[edge.child])
     edge.child.stop()
     assert kept_of(edge).read_bytes() == kept
+    return revoked, new, kept
+
+
+def test_what_an_edge_lived_with_before_is_started_from_with_what_was_revoked_since(world, edge):
+    edge.launch()
+    revoked, new, kept = live_with_one_and_store_another(world, edge)
     world.fleet.control_plane.child.stop()
     try:
         before = die_three_times(edge)
@@ -184,4 +192,4 @@ def test_what_an_edge_lived_with_before_is_started_from_with_what_was_revoked_si
         world.fleet.control_plane.start()
     wait_until(lambda: edge.status_of_models(new["key"])[0] == 200, "it is in step again", children=[edge.child])
     assert edge.status_of_models(revoked["key"])[0] == 401
-    operator("key", "revoke", new["summary"]["public_id"])
+    world.fleet.control_plane.operator("key", "revoke", new["summary"]["public_id"])

@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import pytest
 from devfleet.processes import wait_until
-from edge_beside import edge_beside
+from edge_beside import edge_beside, metric
+from test_starts_that_die import SET_ASIDE, live_with_one_and_store_another
 
 HEADER = 32
 
@@ -129,3 +130,25 @@ def test_without_a_control_plane_it_waits_and_turns_no_key_away(world, edge):
         world.fleet.control_plane.start()
     wait_until(lambda: serves(world, edge), "it serves", children=[edge.child])
     assert edge.ready()
+
+
+@pytest.mark.parametrize("what", ["truncated in the middle", "flipped at its end", "unreadable"])
+def test_without_a_control_plane_it_serves_by_the_one_that_it_lived_with_before(world, edge, what):
+    """With what was revoked since, and without what was made since."""
+    revoked, new, kept = live_with_one_and_store_another(world, edge)
+    damage, words = DAMAGES[what]
+    damage(snapshot_of(edge))
+    world.fleet.control_plane.child.stop()
+    try:
+        log = log_after(edge, edge.launch)
+        wait_until(lambda: serves(world, edge), "it serves without the control plane", children=[edge.child])
+        assert CANNOT_BE_USED in log() and words.lower() in log().lower()
+        assert "the edge starts from one that it lived with before" in log()
+        assert snapshot_of(edge).read_bytes() == kept and metric(edge, SET_ASIDE) == 1
+        assert edge.status_of_models(revoked["key"])[0] == 401
+        assert edge.status_of_models(new["key"])[0] == 401
+    finally:
+        world.fleet.control_plane.start()
+    wait_until(lambda: edge.status_of_models(new["key"])[0] == 200, "it is in step again", children=[edge.child])
+    assert edge.status_of_models(revoked["key"])[0] == 401
+    world.fleet.control_plane.operator("key", "revoke", new["summary"]["public_id"])

@@ -99,7 +99,8 @@ package final class Uplink: Sendable {
 
   /// The configuration that the edge ran on before, for use until the control plane is heard. From then on the control
   /// plane is told that this is what the edge has, so it must be put into force; if that fails, `discardLastGood`.
-  /// Where it has killed one start after another, that is one that the edge lived with before, if there is any.
+  /// Where it has killed one start after another, or cannot be read, that is one that the edge lived with before, if there
+  /// is any.
   /// - Returns: nil when there is none, or none that can be read, which is logged
   package func loadLastGood() throws -> ConfigurationState? {
     _ = try loadIdentity()
@@ -116,10 +117,21 @@ package final class Uplink: Sendable {
       else { return nil }
       starts.begin()
     }
-    guard let state = keeper.load(credentials) else { return nil }
+    guard let state = keeper.load(credentials) ?? loadPrevious(credentials) else { return nil }
     known.withLock { $0.lastGood = state }
     lastWord.load(beside: state)
     return state
+  }
+
+  /// In place of a stored configuration that cannot be read. Without one that can, the file stays where it is.
+  private func loadPrevious(_ credentials: EdgeCredentials) -> ConfigurationState? {
+    guard keeper.hasPrevious(credentials), revocations.areReadable, setAside("it cannot be used") else {
+      logger.error("there is none before it that can be used; the edge waits for the control plane's")
+      return nil
+    }
+    // This start has the other one to live with.
+    starts.begin()
+    return keeper.load(credentials)
   }
 
   /// As `loadLastGood`, for a process that will serve by it. Where the start before this one died, the configuration is

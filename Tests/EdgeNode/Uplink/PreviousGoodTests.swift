@@ -134,6 +134,38 @@ struct PreviousGoodTests {
     #expect(next.uplink.loadRevocations() == [Revocations.key(4)])
   }
 
+  @Test("is started from where the stored one cannot be read, with what was revoked since, and stays good")
+  func unreadable() async throws {
+    let lived = try await Lived()
+    let snapshot = "\(lived.data)/configuration.snapshot"
+    let whole = try readFile(snapshot)
+    try writeFile(snapshot, Array(whole.dropLast()))
+    let edge = try lived.start()
+    #expect(try edge.uplink.loadLastGood()?.version == 5)
+    #expect(edge.uplink.loadRevocations() == [Revocations.key(4)])
+    #expect(try readFile(snapshot + ".set-aside") == Array(whole.dropLast()))
+    #expect(!lived.names.contains("configuration.snapshot.previous"))
+    edge.uplink.startIsOver()
+    // The next start knows of no trouble.
+    let next = try lived.start()
+    #expect(try next.uplink.loadLastGood()?.version == 5)
+    #expect(next.uplink.metrics.first { $0.name == "strait_edge_configuration_start_deaths" }?.value == 0)
+  }
+
+  @Test("is left alone where the stored one cannot be read and it cannot either, or revocations cannot")
+  func nothingToStartFrom() async throws {
+    for file in ["configuration.snapshot.previous", "revocations"] {
+      let lived = try await Lived()
+      for name in ["configuration.snapshot", file] {
+        try FileManager.default.removeItem(atPath: "\(lived.data)/\(name)")
+        try writeFile("\(lived.data)/\(name)", [1, 2, 3])
+      }
+      #expect(try lived.start().uplink.loadLastGood() == nil)
+      #expect(try readFile("\(lived.data)/configuration.snapshot") == [1, 2, 3])
+      #expect(!lived.names.contains("configuration.snapshot.set-aside"))
+    }
+  }
+
   @Test("is not started from where it is not known what was revoked since")
   func revocationsLost() async throws {
     let lived = try await Lived()

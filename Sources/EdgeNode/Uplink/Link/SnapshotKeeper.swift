@@ -42,10 +42,14 @@ final class SnapshotKeeper: Sendable {
       return try SnapshotFile.read(path, limitBytes: limits.snapshotBytes, with: credentials.snapshotKey)
     } catch {
       logger.error(
-        "the stored configuration cannot be used; waiting for the control plane's",
-        metadata: ["file": "\(path)", "reason": "\(error)"])
+        "the stored configuration cannot be used", metadata: ["file": "\(path)", "reason": "\(error)"])
       return nil
     }
+  }
+
+  /// Whether there is an older one to fall back on that can be opened.
+  func hasPrevious(_ credentials: EdgeCredentials) -> Bool {
+    previous.isThere && previous.canBeOpened(with: credentials.snapshotKey)
   }
 
   /// Whether anything is stored, be it good or not.

@@ -97,6 +97,9 @@ final class PreviousGood: Sendable {
   /// Whether there is one, other than the stored file itself.
   var isThere: Bool { Self.inode(path).map { $0 != Self.inode(snapshot) } ?? false }
 
+  /// By its beginning; what follows may be damaged all the same.
+  func canBeOpened(with key: SymmetricKey) -> Bool { readVersion(key) != nil }
+
   /// Puts it in the stored file's place, which is free.
   func takePlace() throws(SystemError) {
     try DurableFile.rename(path, to: snapshot)
