@@ -230,6 +230,7 @@ package final class Uplink: Sendable {
     let follower = ConfigurationFollower(
       link: link, configuration: configuration, state: lastGood, keeper: keeper, facts: facts,
       lastWord: lastWord, logger: logger, trial: trial, peers: peering?.configurations,
+      floor: { [revocations] in revocations.floor },
       isRevoked: { [revocations] in revocations.refuses($0) },
       report: { self.report() },
       apply: { [apply, revocations] state in

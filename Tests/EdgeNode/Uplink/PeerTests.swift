@@ -120,6 +120,44 @@ struct PeerTests {
     #expect(restarted.uplink.loadRevocations() == [Revocations.key(4)])
   }
 
+  @Test("take nothing from one that is older than what they know to be revoked, and ask the next one")
+  func giverBehind() async throws {
+    let plane = try FakeControlPlane()
+    let (giver, taker) = (try ScratchFolder(), try ScratchFolder())
+    try await Self.enrol(plane, giver: giver, taker: taker)
+    // The giver was cut off with version 5. The taker hears that key 4 is revoked, and stores version 6, which holds that.
+    var holding = Updates.snapshot(version: 6)
+    holding.upserts.removeAll { !$0.key.id.isEmpty }
+    plane.set { [holding] in
+      $0.greeting = [holding]
+      $0.revocations = [Revocations.of(key: 4, number: 10, version: 6)]
+    }
+    try await plane.serve { link, enrolment in
+      let edge = try EdgeUnderTest(plane, link: link, enrolment: enrolment, folder: taker, token: nil)
+      try await edge.run {
+        try await plane.revocationAcknowledged(10)
+        try await edge.until { $0.versions.last == 6 }
+        // It needs the entry no more, and has written so: a header and no entries.
+        try await eventually { try readFile("\(taker.path)/data/revocations").count == 72 }
+      }
+    }
+    try FileManager.default.removeItem(atPath: "\(taker.path)/data/configuration.snapshot")
+    let port = FakeControlPlane.portToReturnTo()
+    let first = try Self.edge(plane, giver) { $0.peerListen = "127.0.0.1:\(port)" }
+    #expect(try first.uplink.loadLastGood()?.version == 5)
+    try await first.run {
+      try await Self.serveRogue(plane, region: "eu-west") { other in
+        let second = try Self.edge(plane, taker) {
+          $0.peers = ["127.0.0.1:\(port)", "127.0.0.1:\(other)"]
+        }
+        #expect(try second.uplink.loadLastGood() == nil)
+        #expect(second.uplink.loadRevocations() == [])
+        try await second.run { try await eventually { second.applied.last != nil } }
+        #expect(second.applied.versions == [9])
+      }
+    }
+  }
+
   @Test("take nothing from one that is not of their region", arguments: ["us-east", "eu-west"])
   func rogue(region: String) async throws {
     let plane = try FakeControlPlane()

@@ -129,6 +129,28 @@ struct RevocationLedgerTests {
     #expect(late && ledger.entries.isEmpty)
   }
 
+  @Test(
+    "what is kept no more says below which version a configuration gives access back, one database at a time")
+  func floor() throws {
+    var ledger = RevocationLedger()
+    try ledger.take(Revocations.of(key: 4, number: 3, version: 9), applied: state, stored: state, limit: 10)
+    try ledger.take(Revocations.of(key: 5, number: 4, version: 7), applied: state, stored: state, limit: 10)
+    #expect(ledger.floor == nil)
+    _ = ledger.prune(beside: try state(7, keys: 0))
+    #expect(ledger.floor == StoredVersion(lineage: Array(Updates.lineage), version: 7))
+    let newer = try state(9, keys: 0)
+    _ = ledger.prune(beside: newer)
+    #expect(ledger.floor?.version == 9)
+    // One that the configuration holds already is kept at no time.
+    try ledger.take(Revocations.of(key: 6, number: 5, version: 8), applied: newer, stored: newer, limit: 10)
+    #expect(ledger.floor?.version == 9 && ledger.entries.isEmpty)
+    var other = Revocations.of(key: 7, number: 1, version: 2)
+    other.lineage = Data(repeating: 9, count: 16)
+    let moved = try state(3, keys: 0, lineage: other.lineage)
+    try ledger.take(other, applied: moved, stored: moved, limit: 10)
+    #expect(ledger.floor == StoredVersion(lineage: Array(other.lineage), version: 2))
+  }
+
   @Test("a key that is there in spite of its revocation is refused while that configuration is kept")
   func fallbackWithKey() throws {
     // Keys 10 and 11 at version 9, of which 10 was revoked with version 7.

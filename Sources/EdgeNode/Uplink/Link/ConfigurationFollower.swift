@@ -18,14 +18,16 @@ final class ConfigurationFollower: Sendable {
   private let peers: PeerConfigurations?
   private let facts: LinkFacts
   private let lastWord: LastWordKeeper
+  private let floor: @Sendable () -> StoredVersion?
   private let receiver: Mutex<ConfigurationReceiver>
   /// Set when what is here does not fit what comes: the next hello says that there is nothing.
   private let wantsSnapshot = Mutex(false)
 
+  /// - Parameter floor: what another edge has below it would give revoked keys access again
   init(
     link: ControlLink, configuration: UplinkConfiguration, state: ConfigurationState, keeper: SnapshotKeeper,
     facts: LinkFacts, lastWord: LastWordKeeper, logger: Logger, trial: ConfigurationTrial? = nil,
-    peers: PeerConfigurations? = nil,
+    peers: PeerConfigurations? = nil, floor: @escaping @Sendable () -> StoredVersion? = { nil },
     isRevoked: @escaping @Sendable (KeyRecord) -> Bool = { _ in false },
     report: @escaping @Sendable () -> WireEdgeReport,
     apply: @escaping @Sendable (ConfigurationState) throws -> Void
@@ -38,6 +40,7 @@ final class ConfigurationFollower: Sendable {
     self.logger = logger
     self.trial = trial
     self.peers = peers
+    self.floor = floor
     self.report = report
     self.apply = apply
     var review = ConfigurationReview()
@@ -209,7 +212,7 @@ final class ConfigurationFollower: Sendable {
   /// nothing else changes the configuration meanwhile.
   private func askPeers() async {
     guard let peers, receiver.withLock({ $0.state.version == 0 }), !Task.isCancelled,
-      let parts = await peers.fetch()
+      let parts = await peers.fetch(notBelow: floor())
     else { return }
     let reception = receiver.withLock { receiver in
       receiver.forget()

@@ -11,12 +11,13 @@ struct PeerConfigurations: Sendable {
   let logger: Logger
 
   /// The parts of a whole snapshot from the first peer that gives one, asked in the order of the file.
-  func fetch() async -> [WireConfigurationUpdate]? {
+  /// - Parameter floor: an older one of the same database is not taken
+  func fetch(notBelow floor: StoredVersion?) async -> [WireConfigurationUpdate]? {
     for peer in peers {
       if Task.isCancelled { return nil }
       let name = "\(peer.replicas.current)"
       do {
-        let parts = try await fetch(from: peer)
+        let parts = try await fetch(from: peer, notBelow: floor)
         logger.notice("taking the configuration of another edge", metadata: ["peer": "\(name)"])
         return parts
       } catch {
@@ -28,7 +29,9 @@ struct PeerConfigurations: Sendable {
     return nil
   }
 
-  private func fetch(from peer: ControlLink) async throws -> [WireConfigurationUpdate] {
+  private func fetch(
+    from peer: ControlLink, notBelow floor: StoredVersion?
+  ) async throws -> [WireConfigurationUpdate] {
     var options = CallOptions.defaults
     options.timeout = .seconds(limits.peerFetchSeconds)
     options.maxResponseMessageBytes = limits.updatePartBytes
@@ -42,6 +45,13 @@ struct PeerConfigurations: Sendable {
         for try await part in response.messages {
           guard parts.count < limits.updateParts, part.fromVersion == 0 else {
             throw RPCError(code: .dataLoss, message: "the peer sent something else than a snapshot")
+          }
+          if let floor, Array(part.lineage) == floor.lineage, part.version < floor.version {
+            throw RPCError(
+              code: .failedPrecondition,
+              message:
+                "the peer has version \(part.version), and this edge knows what version \(floor.version) revoked"
+            )
           }
           parts.append(part)
         }

@@ -1,7 +1,7 @@
 // Revocations on disk. Not sealed: it holds identifiers and no digests, and an edge that has got a new key still reads it.
 //
 //    0  magic "STRREVOC" · 8 format version u32 · 12 CRC-32C of what follows the header u32 · 16 its length u64
-//   24  lineage 16 bytes · number u64
+//   24  lineage 16 bytes · number u64 · the floor: lineage 16 bytes · version u64, all zero for none
 //       then each entry: lineage 16 bytes · subject 16 bytes · number u64 · version u64 · made at i64 · kind u8 (1 a key,
 //       2 a team) · confirmed u8 · 6 bytes of zero
 
@@ -24,12 +24,16 @@ enum RevocationFileFault: Error, CustomStringConvertible {
 
 enum RevocationFile {
   private static let magic = Array("STRREVOC".utf8)
-  private static let version: UInt32 = 1
+  private static let version: UInt32 = 2
+  /// Without the floor; it is still read.
+  private static let firstVersion: UInt32 = 1
   private static let headerBytes = 24
   private static let entryBytes = 64
 
   static func encode(_ ledger: RevocationLedger) -> [UInt8] {
     var body = ledger.lineage.bytes + littleEndian(ledger.resumesAt)
+    let floor = ledger.floor ?? StoredVersion(lineage: LineageID.none.bytes, version: 0)
+    body += floor.lineage + littleEndian(floor.version)
     body.reserveCapacity(headerBytes + ledger.entries.count * entryBytes)
     for entry in ledger.entries.values.sorted(by: { $0.number < $1.number }) {
       body += encode(entry)
@@ -40,19 +44,27 @@ enum RevocationFile {
 
   static func decode(_ bytes: [UInt8]) throws(RevocationFileFault) -> RevocationLedger {
     guard bytes.count >= headerBytes, Array(bytes[..<8]) == magic else { throw .damaged }
-    guard word(bytes, 8, as: UInt32.self) == version else { throw .unknownVersion }
+    let written = word(bytes, 8, as: UInt32.self)
+    guard written == version || written == firstVersion else { throw .unknownVersion }
     let body = Array(bytes[headerBytes...])
     guard word(bytes, 16, as: UInt64.self) == UInt64(body.count),
       word(bytes, 12, as: UInt32.self) == checksum(body)
     else { throw .damaged }
-    guard body.count >= 24, (body.count - 24) % entryBytes == 0, let lineage = LineageID(bytes: body[..<16])
+    let beginning = written == version ? 48 : 24
+    guard body.count >= beginning, (body.count - beginning) % entryBytes == 0,
+      let lineage = LineageID(bytes: body[..<16])
     else { throw .malformed }
+    var floor: StoredVersion?
+    if written == version, word(body, 40, as: UInt64.self) > 0 {
+      floor = StoredVersion(lineage: Array(body[24..<40]), version: word(body, 40, as: UInt64.self))
+    }
     var entries = [RevocationEntry]()
-    for start in stride(from: 24, to: body.count, by: entryBytes) {
+    for start in stride(from: beginning, to: body.count, by: entryBytes) {
       guard let entry = decodeEntry(body, at: start) else { throw .malformed }
       entries.append(entry)
     }
-    return RevocationLedger(lineage: lineage, number: word(body, 16, as: UInt64.self), entries: entries)
+    return RevocationLedger(
+      lineage: lineage, number: word(body, 16, as: UInt64.self), floor: floor, entries: entries)
   }
 
   private static func encode(_ entry: RevocationEntry) -> [UInt8] {

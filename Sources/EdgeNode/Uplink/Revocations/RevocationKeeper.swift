@@ -96,6 +96,9 @@ final class RevocationKeeper: Sendable {
   /// Whether anything is refused that the configuration in force does not hold by itself.
   var isAhead: Bool { state.withLock { !$0.ledger.subjects(beside: $0.applied).isEmpty } }
 
+  /// An older configuration of that database lacks revocations that are kept here no more.
+  var floor: StoredVersion? { state.withLock { $0.ledger.floor } }
+
   /// The workers have a configuration: what it holds by itself needs no overlay any more.
   func configurationApplied(_ configuration: ConfigurationState) {
     let hasAny = state.withLock { state in

@@ -74,6 +74,9 @@ package struct RevocationLedger: Sendable, Equatable {
   /// The last that is in force; what comes again is taken again, because nothing is lost by it.
   package private(set) var number: UInt64 = 0
   package private(set) var entries: [RevocationSubject: RevocationEntry] = [:]
+  /// The highest version of what is kept no more, because the stored configuration holds it: an older configuration of
+  /// that database, wherever it comes from, would give access back.
+  package private(set) var floor: StoredVersion?
   /// By number, what was not put into force; nothing known of one that made no sense. To be sent again after a restart
   /// or a reconnect, so that the control plane hears of the refusal again, until it is settled.
   private var refused: [UInt64: RevocationEntry?] = [:]
@@ -98,9 +101,10 @@ package struct RevocationLedger: Sendable, Equatable {
 
   package init() {}
 
-  init(lineage: LineageID, number: UInt64, entries: [RevocationEntry]) {
+  init(lineage: LineageID, number: UInt64, floor: StoredVersion?, entries: [RevocationEntry]) {
     self.lineage = lineage
     self.number = number
+    self.floor = floor
     for entry in entries { self.entries[entry.subject] = entry }
   }
 
@@ -130,6 +134,8 @@ package struct RevocationLedger: Sendable, Equatable {
         throw error
       }
       keep(entry)
+    } else {
+      raiseFloor(to: entry)
     }
     if lineage == entry.lineage {
       number = max(number, entry.number)
@@ -159,6 +165,11 @@ package struct RevocationLedger: Sendable, Equatable {
       return
     }
     entries[entry.subject] = entry
+  }
+
+  private mutating func raiseFloor(to entry: RevocationEntry) {
+    if let floor, floor.lineage == entry.lineage.bytes, floor.version >= entry.version { return }
+    floor = StoredVersion(lineage: entry.lineage.bytes, version: entry.version)
   }
 
   /// - Throws: where too many keys would go without a confirmation
@@ -206,9 +217,12 @@ package struct RevocationLedger: Sendable, Equatable {
     refused = refused.filter {
       $0.value.map { Self.isNeeded($0, beside: stored, lane: lineage) } ?? true
     }
+    var gone: [RevocationEntry] = []
     entries = entries.compactMapValues { entry in
       guard Self.isNeeded(entry, beside: stored, lane: lineage) else {
-        return Self.isNeeded(entry, beside: fallback, lane: lineage) ? entry : nil
+        if Self.isNeeded(entry, beside: fallback, lane: lineage) { return entry }
+        gone.append(entry)
+        return nil
       }
       // It has come so far and has the key all the same: nothing before the next version lacks it.
       guard stored.version >= entry.version, entry.lineage.bytes == stored.lineage else { return entry }
@@ -216,6 +230,8 @@ package struct RevocationLedger: Sendable, Equatable {
       later.version = stored.version + 1
       return later
     }
+    // What another database revoked means nothing to this one's configurations.
+    for entry in gone where entry.lineage == lineage { raiseFloor(to: entry) }
     return entries.count != before
   }
 
