@@ -181,8 +181,11 @@ package final class Uplink: Sendable {
   }
 
   /// The keys and teams that were revoked ahead of the configuration when the edge stopped: refused from the start.
+  /// Where that is not known any more, teams that want fresh edges are refused until it is.
   package func loadRevocations() -> [RevocationSubject] {
-    revocations.load(beside: known.withLock { $0.lastGood })
+    let subjects = revocations.load(beside: known.withLock { $0.lastGood })
+    if revocations.areLost { lastWord.forget() }
+    return subjects
   }
 
   /// Forgets what `loadLastGood` gave, so that the control plane sends everything.
@@ -199,6 +202,7 @@ package final class Uplink: Sendable {
     facts.metrics + [
       ("strait_edge_configuration_start_deaths", Double(starts.deaths)),
       ("strait_edge_configuration_set_aside", keeper.hasSetAside ? 1 : 0),
+      ("strait_edge_revocations_lost", revocations.areLost ? 1 : 0),
       ("strait_edge_spools_set_aside", Double(spoolsSetAside)),
       ("strait_edge_control_plane_last_word_age_seconds", lastWord.ageSeconds ?? .infinity),
       (
@@ -232,6 +236,7 @@ package final class Uplink: Sendable {
       lastWord: lastWord, logger: logger, trial: trial, peers: peering?.configurations,
       floor: { [revocations] in revocations.floor },
       isRevoked: { [revocations] in revocations.refuses($0) },
+      believesInStep: { [revocations] in revocations.inStep(at: $0) },
       report: { self.report() },
       apply: { [apply, revocations] state in
         try apply(state)

@@ -76,6 +76,8 @@ package struct UplinkLimits: Sendable {
   package var queuedStatuses = 64
   /// Revocations that the configuration does not hold yet.
   package var revocations = 200_000
+  /// A lane that was open for so long has told an edge that knew nothing all that there was.
+  package var laneTellSeconds: Double = 5
   /// Before a control plane that lacks a service is asked for it again.
   package var unknownServiceSeconds: Double = 60
   package var snapshotBytes = 1 << 30

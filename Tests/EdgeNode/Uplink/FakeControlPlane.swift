@@ -51,6 +51,7 @@ final class FakeControlPlane: Sendable {
     var watches: [Int: AsyncStream<WireRevocation>.Continuation] = [:]
     /// As a control plane from before there were revocations.
     var knowsRevocations = true
+    var admitsWatches = true
     var lastAcknowledgement = WireConfigurationAcknowledgement()
     /// Per epoch: the records as a database would hold them, each number once.
     var stored: [UInt64: [UInt64: WireUsageRecord]] = [:]
@@ -367,6 +368,9 @@ private struct RevocationService: WireRevocations.SimpleServiceProtocol {
         switch status.event {
         case .hello(let hello):
           try plane.admit()
+          guard plane.get({ $0.admitsWatches }) else {
+            throw RPCError(code: .unavailable, message: "not yet")
+          }
           let (number, revocations) = plane.openWatch()
           plane.note(.revocationHello(hello))
           group.addTask {

@@ -203,7 +203,7 @@ struct HearingTests {
 }
 
 extension Uplink {
-  fileprivate func value(_ name: String) -> Double? { metrics.first { $0.name == name }?.value }
+  func value(_ name: String) -> Double? { metrics.first { $0.name == name }?.value }
 
   /// By reason, those that are not zero.
   var refusals: [String: Double] {

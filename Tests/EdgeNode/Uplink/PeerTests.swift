@@ -60,16 +60,19 @@ struct PeerTests {
     }
   }
 
-  @Test("give nothing that would let revoked keys in, and the next one is asked")
-  func giverAhead() async throws {
+  @Test(
+    "give nothing that would let revoked keys in, known or not known any more, and the next one is asked",
+    arguments: [false, true])
+  func giverAhead(isDamaged: Bool) async throws {
     let plane = try FakeControlPlane()
     plane.set { $0.revocations = [Revocations.of(key: 4, number: 10, version: 9)] }
     let (giver, taker) = (try ScratchFolder(), try ScratchFolder())
     try await Self.enrol(plane, giver: giver, taker: taker) { giver.files("data").contains("revocations") }
+    if isDamaged { try writeFile("\(giver.path)/data/revocations", [1, 2, 3]) }
     let port = FakeControlPlane.portToReturnTo()
     let first = try Self.edge(plane, giver) { $0.peerListen = "127.0.0.1:\(port)" }
     #expect(try first.uplink.loadLastGood()?.version == 5)
-    #expect(first.uplink.loadRevocations() == [Revocations.key(4)])
+    #expect(first.uplink.loadRevocations() == (isDamaged ? [] : [Revocations.key(4)]))
     try await first.run {
       // The transport waits until it listens.
       let refusal = await #expect(throws: RPCError.self) {

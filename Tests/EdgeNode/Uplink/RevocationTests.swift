@@ -166,6 +166,74 @@ struct RevocationTests {
     #expect(try loaded(whole) == [Revocations.key(4)])
   }
 
+  @Test(
+    "is not fresh and no source for others while it lacks what was revoked, through restarts, until all is told"
+  )
+  func lost() async throws {
+    let plane = try FakeControlPlane()
+    plane.set {
+      $0.greeting = [Updates.snapshot(version: 5)]
+      $0.revocations = [Revocations.of(key: 4, number: 10, version: 7)]
+      $0.answersReports = true
+    }
+    let folder = try ScratchFolder()
+    @Sendable func isLost(_ edge: EdgeUnderTest) -> Bool {
+      edge.uplink.value("strait_edge_revocations_lost") == 1
+    }
+    try await plane.serve { link, enrolment in
+      let edge = try EdgeUnderTest(plane, link: link, enrolment: enrolment, folder: folder)
+      try await edge.run {
+        try await plane.revocationAcknowledged(10)
+        try await eventually { edge.uplink.lastWordAt > .min }
+        try await eventually { listing("\(folder.path)/data").contains("configuration.snapshot") }
+      }
+      #expect(!isLost(edge))
+    }
+    let file = "\(folder.path)/data/revocations"
+    let whole = try readFile(file)
+    let heard = try readFile("\(folder.path)/data/last-word")
+    // Without a control plane, and then once more, with what such a start forgets put back.
+    try writeFile(file, Array(whole.dropLast()))
+    for _ in 0..<2 {
+      let edge = try EdgeUnderTest(plane, link: 1, enrolment: 1, folder: folder, token: nil)
+      defer { edge.spool.close() }
+      try writeFile("\(folder.path)/data/last-word", heard)
+      #expect(try edge.uplink.loadLastGood()?.version == 5)
+      #expect(edge.uplink.lastWordAt > .min)
+      #expect(edge.uplink.loadRevocations() == [])
+      #expect(isLost(edge) && edge.uplink.lastWordAt == .min)
+      #expect(listing("\(folder.path)/data").contains("revocations.damaged"))
+      edge.uplink.startIsOver()
+    }
+    // The lane is there and says nothing yet; the configuration is in step all the while.
+    plane.set {
+      $0.greeting = []
+      $0.knowsRevocations = true
+      $0.admitsWatches = false
+    }
+    try await plane.serve { link, enrolment in
+      let edge = try EdgeUnderTest(plane, link: link, enrolment: enrolment, folder: folder, token: nil) {
+        $0.limits.laneTellSeconds = 1
+      }
+      _ = try edge.uplink.loadLastGood()
+      _ = edge.uplink.loadRevocations()
+      try await edge.run {
+        for _ in 0..<5 { _ = try await plane.nextReport() }
+        #expect(isLost(edge) && edge.uplink.lastWordAt == .min)
+        plane.set { $0.admitsWatches = true }
+        #expect(try await plane.nextRevocationHello().number == 0)
+        try await plane.revocationAcknowledged(10)
+        try await eventually { edge.uplink.lastWordAt > .min && !isLost(edge) }
+        #expect(edge.refused.last == [Revocations.key(4)])
+        try await eventually { !listing("\(folder.path)/data").contains("revocations.damaged") }
+      }
+    }
+    let again = try EdgeUnderTest(plane, link: 1, enrolment: 1, folder: folder, token: nil)
+    defer { again.spool.close() }
+    _ = try again.uplink.loadLastGood()
+    #expect(again.uplink.loadRevocations() == [Revocations.key(4)] && !isLost(again))
+  }
+
   @Test("refuses many keys at once with words, until somebody has confirmed that")
   func capped() async throws {
     let plane = try FakeControlPlane()

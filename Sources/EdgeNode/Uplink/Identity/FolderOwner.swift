@@ -12,7 +12,7 @@ package struct FolderOwner: Sendable {
   private var spool: String { folder + "/spool" }
   private var ownerPath: String { spool + "/edge" }
   /// What says something of the database to the edge that heard it, and nothing to another.
-  private static let heard = ["revocations", "last-word"]
+  private static let heard = ["revocations", RevocationKeeper.lostName, "last-word"]
   /// Of spools set aside for one edge; a machine that comes to that has another trouble.
   private static let largestOrdinal = 1000
 

@@ -19,16 +19,20 @@ final class ConfigurationFollower: Sendable {
   private let facts: LinkFacts
   private let lastWord: LastWordKeeper
   private let floor: @Sendable () -> StoredVersion?
+  private let believesInStep: @Sendable (Int64) -> Bool
   private let receiver: Mutex<ConfigurationReceiver>
   /// Set when what is here does not fit what comes: the next hello says that there is nothing.
   private let wantsSnapshot = Mutex(false)
 
-  /// - Parameter floor: what another edge has below it would give revoked keys access again
+  /// - Parameters:
+  ///   - floor: what another edge has below it would give revoked keys access again
+  ///   - believesInStep: whether an answer to the report of that mark counts
   init(
     link: ControlLink, configuration: UplinkConfiguration, state: ConfigurationState, keeper: SnapshotKeeper,
     facts: LinkFacts, lastWord: LastWordKeeper, logger: Logger, trial: ConfigurationTrial? = nil,
     peers: PeerConfigurations? = nil, floor: @escaping @Sendable () -> StoredVersion? = { nil },
     isRevoked: @escaping @Sendable (KeyRecord) -> Bool = { _ in false },
+    believesInStep: @escaping @Sendable (Int64) -> Bool = { _ in true },
     report: @escaping @Sendable () -> WireEdgeReport,
     apply: @escaping @Sendable (ConfigurationState) throws -> Void
   ) {
@@ -41,6 +45,7 @@ final class ConfigurationFollower: Sendable {
     self.trial = trial
     self.peers = peers
     self.floor = floor
+    self.believesInStep = believesInStep
     self.report = report
     self.apply = apply
     var review = ConfigurationReview()
@@ -125,6 +130,7 @@ final class ConfigurationFollower: Sendable {
     if part.inStep != 0 {
       let state = receiver.withLock { $0.state }
       facts.heard(version: state.version)
+      guard believesInStep(part.inStep) else { return }
       return lastWord.take(mark: part.inStep, about: state)
     }
     facts.heard(version: part.version)

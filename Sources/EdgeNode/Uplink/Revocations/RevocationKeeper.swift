@@ -21,9 +21,18 @@ final class RevocationKeeper: Sendable {
     var fallback: StoredVersion?
     /// Up to which number the disk has everything.
     var storedNumber: UInt64 = 0
+    /// What was in force before cannot be read, and the lane has not told all of it again.
+    var isLost = false
+    /// Since when the lane is open, as `ClockReading.sinceBoot` has it.
+    var openSince: Int64?
+    /// From this revision on the disk has again what was lost.
+    var foundRevision: UInt64?
   }
 
   private let path: String
+  /// Where a file goes that cannot be read; it says through restarts that something is not known.
+  private let lostPath: String
+  static let lostName = "revocations.damaged"
   private let limits: UplinkLimits
   private let logger: Logger
   private let enforce: @Sendable ([RevocationSubject]) async -> Void
@@ -36,17 +45,20 @@ final class RevocationKeeper: Sendable {
     enforce: @escaping @Sendable ([RevocationSubject]) async -> Void
   ) {
     path = dataDirectory + "/revocations"
+    lostPath = dataDirectory + "/" + Self.lostName
     self.limits = limits
     self.logger = logger
     self.enforce = enforce
   }
 
-  /// What was in force when the edge stopped. A file that cannot be read is logged, and everything is asked for again.
+  /// What was in force when the edge stopped. A file that cannot be read is logged, and everything is asked for again;
+  /// until that has come, `areLost`.
   /// - Parameter lastGood: what the edge begins with
   func load(beside lastGood: ConfigurationState) -> [RevocationSubject] {
     state.withLock {
       $0.applied = lastGood
       $0.stored = lastGood
+      $0.isLost = DurableFile.isThere(lostPath)
     }
     do {
       guard let bytes = try DurableFile.read(path, limitBytes: limits.snapshotBytes) else { return [] }
@@ -60,15 +72,59 @@ final class RevocationKeeper: Sendable {
       }
     } catch {
       logger.error(
-        "the stored revocations cannot be used; asking the control plane for all of them",
-        metadata: ["file": "\(path)", "reason": "\(error)"])
+        """
+        the stored revocations cannot be used: keys that were revoked ahead of the stored configuration are served until \
+        the control plane has told all of them again
+        """, metadata: ["file": "\(path)", "kept as": "\(lostPath)", "reason": "\(error)"])
+      lose()
       return []
     }
   }
 
+  private func lose() {
+    state.withLock { $0.isLost = true }
+    do {
+      try DurableFile.rename(path, to: lostPath)
+    } catch {
+      logger.error("the stored revocations stay where they are", metadata: ["reason": "\(error)"])
+    }
+  }
+
+  // MARK: What was lost
+
+  /// It is not known what was revoked ahead of the configuration.
+  var areLost: Bool { state.withLock { $0.isLost } }
+
+  /// The lane takes words both ways; it begins with everything where anything is lost.
+  func laneOpened() { state.withLock { $0.openSince = ClockReading.now().sinceBoot } }
+  func laneClosed() { state.withLock { $0.openSince = nil } }
+
+  /// The control plane says that the edge was in step at `mark`. What the lane had to tell has come when it had been open
+  /// for long enough by then; the configuration holds the rest.
+  /// - Returns: whether it is known what is revoked
+  func inStep(at mark: Int64) -> Bool {
+    let tellMicroseconds = Int64(limits.laneTellSeconds * 1_000_000)
+    let (isKnown, isNews) = state.withLock { state in
+      guard state.isLost else { return (true, false) }
+      guard let since = state.openSince, mark >= since + tellMicroseconds else { return (false, false) }
+      state.isLost = false
+      // Written though it may be as empty as at the beginning.
+      state.revision += 1
+      state.foundRevision = state.revision
+      return (true, true)
+    }
+    if isNews {
+      logger.notice("it is known again what was revoked")
+      changed.raise()
+    }
+    return isKnown
+  }
+
   /// What the control plane needs not send again.
   var greeting: (lineage: LineageID, number: UInt64) {
-    state.withLock { ($0.ledger.lineage, min($0.storedNumber, $0.ledger.resumesAt)) }
+    state.withLock {
+      ($0.ledger.lineage, $0.isLost ? 0 : min($0.storedNumber, $0.ledger.resumesAt))
+    }
   }
 
   func take(_ wire: WireRevocation) throws(RevocationFault) {
@@ -93,8 +149,8 @@ final class RevocationKeeper: Sendable {
     }
   }
 
-  /// Whether anything is refused that the configuration in force does not hold by itself.
-  var isAhead: Bool { state.withLock { !$0.ledger.subjects(beside: $0.applied).isEmpty } }
+  /// Whether anything is refused that the configuration in force does not hold by itself, or should be.
+  var isAhead: Bool { state.withLock { $0.isLost || !$0.ledger.subjects(beside: $0.applied).isEmpty } }
 
   /// An older configuration of that database lacks revocations that are kept here no more.
   var floor: StoredVersion? { state.withLock { $0.ledger.floor } }
@@ -134,6 +190,7 @@ final class RevocationKeeper: Sendable {
 
   /// Whether it is known what was revoked ahead of the stored configuration.
   var areReadable: Bool {
+    guard !DurableFile.isThere(lostPath) else { return false }
     do {
       guard let bytes = try DurableFile.read(path, limitBytes: limits.snapshotBytes) else { return true }
       _ = try RevocationFile.decode(bytes)
@@ -187,6 +244,10 @@ final class RevocationKeeper: Sendable {
     guard revision != storedRevision else { return ledger.number }
     do {
       try DurableFile.write(RevocationFile.encode(ledger), to: path)
+      if state.withLock({ $0.foundRevision.map { revision >= $0 } ?? false }) {
+        try DurableFile.remove(lostPath)
+        state.withLock { $0.foundRevision = nil }
+      }
       state.withLock {
         $0.storedNumber = ledger.number
         $0.storedRevision = revision

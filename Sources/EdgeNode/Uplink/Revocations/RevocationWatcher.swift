@@ -45,6 +45,7 @@ final class RevocationWatcher: Sendable {
         logger.notice("the control plane closed the revocation stream")
       } catch let error as RPCError where error.code == .unimplemented {
         logger.notice("the control plane is older than revocations; they come with the configuration")
+        keeper.laneOpened()
         pause = limits.unknownServiceSeconds
       } catch {
         if Task.isCancelled { return }
@@ -60,6 +61,7 @@ final class RevocationWatcher: Sendable {
   }
 
   private func watch(_ session: WatchSession) async throws {
+    keeper.laneClosed()
     let greeting = keeper.greeting
     let hello = WireRevocationStatus.with { status in
       status.hello = .with {
@@ -75,13 +77,17 @@ final class RevocationWatcher: Sendable {
           try await WireRevocations.Client(wrapping: client).watch { writer in
             session.connected()
             try await writer.write(hello)
+            self.keeper.laneOpened()
             for await saying in session.sayings { try await writer.write(session.status(of: saying)) }
           } onResponse: { response in
             for try await revocation in response.messages { self.receive(revocation, session) }
           }
           throw WatchEnd.closed
         }
-        defer { group.cancelAll() }
+        defer {
+          keeper.laneClosed()
+          group.cancelAll()
+        }
         do {
           while try await group.next() != nil {}
         } catch WatchEnd.closed {}
