@@ -69,7 +69,7 @@ package final class Uplink: Sendable {
     self.revocations = revocations
     keeper = SnapshotKeeper(
       dataDirectory: configuration.dataDirectory, limits: configuration.limits, logger: logger,
-      stored: { revocations.configurationStored($0) }, proved: { revocations.fallbackStored($0) })
+      stored: { revocations.configurationStored($0) }, keptBefore: { revocations.fallbacksStored($0) })
   }
 
   /// Who this edge is; nil before the first `ensureIdentity` or `loadLastGood` on an edge that has enrolled.

@@ -174,6 +174,43 @@ struct PreviousGoodTests {
     #expect(try lived.start().uplink.loadLastGood() == nil)
   }
 
+  @Test("is started from with what was revoked before it was proved, too")
+  func revokedBeforeProof() async throws {
+    let plane = try FakeControlPlane()
+    plane.set { $0.greeting = [Updates.snapshot(version: 5)] }
+    let folder = try ScratchFolder()
+    let snapshot = "\(folder.path)/data/configuration.snapshot"
+    @Sendable func file(_ name: String) -> UInt64? {
+      let attributes = try? FileManager.default.attributesOfItem(atPath: name)
+      return (attributes?[.systemFileNumber] as? NSNumber)?.uint64Value
+    }
+    try await plane.serve { link, enrolment in
+      let edge = try EdgeUnderTest(plane, link: link, enrolment: enrolment, folder: folder) {
+        $0.limits.provenSeconds = 3
+      }
+      try await edge.run {
+        _ = try await plane.nextRevocationHello()
+        try await eventually { file(snapshot + ".unproved") != nil }
+        let named = file(snapshot + ".unproved")
+        plane.send(Revocations.of(key: 4, number: 10, version: 6))
+        try await plane.revocationAcknowledged(10)
+        plane.send(Updates.removal(from: 5, to: 6, key: 4))
+        try await eventually { file(snapshot) != named }
+        #expect(file(snapshot + ".previous") == nil, "version 6 was to be stored first")
+        try await eventually { file(snapshot + ".previous") == named }
+      }
+    }
+    func start() throws -> EdgeUnderTest {
+      let edge = try EdgeUnderTest(plane, link: 1, enrolment: 1, folder: folder, token: nil)
+      edge.spool.close()
+      return edge
+    }
+    for _ in 0..<3 { #expect(try start().uplink.loadLastGood()?.version == 6) }
+    let fourth = try start()
+    #expect(try fourth.uplink.loadLastGood()?.version == 5)
+    #expect(fourth.uplink.loadRevocations() == [Revocations.key(4)])
+  }
+
   @Test("is of no use where it is damaged, and harms nothing")
   func damaged() async throws {
     let lived = try await Lived()

@@ -118,14 +118,15 @@ struct RevocationLedgerTests {
     var ledger = RevocationLedger()
     try ledger.take(Revocations.of(key: 4, number: 3, version: 9), applied: state, stored: state, limit: 10)
     let old = StoredVersion(lineage: lineage, version: 8)
-    let early = ledger.prune(beside: newer, fallback: old)
+    let early = ledger.prune(beside: newer, fallbacks: [old])
     #expect(!early && ledger.entries.count == 1)
     #expect(ledger.subjects(beside: newer) == [] && ledger.subjects(beside: state) == [Revocations.key(4)])
     // One that comes late is kept for it too.
     try ledger.take(
-      Revocations.of(key: 5, number: 4, version: 9), applied: newer, stored: newer, fallback: old, limit: 10)
+      Revocations.of(key: 5, number: 4, version: 9), applied: newer, stored: newer, fallbacks: [old],
+      limit: 10)
     #expect(ledger.entries.count == 2)
-    let late = ledger.prune(beside: newer, fallback: StoredVersion(lineage: lineage, version: 9))
+    let late = ledger.prune(beside: newer, fallbacks: [StoredVersion(lineage: lineage, version: 9)])
     #expect(late && ledger.entries.isEmpty)
   }
 
@@ -151,6 +152,42 @@ struct RevocationLedgerTests {
     #expect(ledger.floor == StoredVersion(lineage: Array(other.lineage), version: 2))
   }
 
+  @Test("of several that a restart may fall back on the oldest counts")
+  func fallbacks() throws {
+    let lineage = Array(Updates.lineage)
+    let newer = try state(9, keys: 0)
+    var ledger = RevocationLedger()
+    try ledger.take(Revocations.of(key: 4, number: 3, version: 7), applied: state, stored: state, limit: 10)
+    let (old, named) = (
+      StoredVersion(lineage: lineage, version: 8), StoredVersion(lineage: lineage, version: 6)
+    )
+    let isGone = ledger.prune(beside: newer, fallbacks: [old, named])
+    #expect(!isGone && ledger.entries.count == 1)
+    let isGoneAtLast = ledger.prune(beside: newer, fallbacks: [old])
+    #expect(isGoneAtLast && ledger.entries.isEmpty)
+  }
+
+  @Test("says whether anything is other than before, so that nobody has to compare")
+  func news() throws {
+    var ledger = RevocationLedger()
+    func take(_ wire: WireRevocation) throws -> Bool {
+      let before = ledger
+      let isNews = try ledger.take(wire, applied: state, stored: state, limit: 10)
+      #expect(isNews == (ledger != before))
+      return isNews
+    }
+    #expect(try take(Revocations.of(key: 4, number: 3, version: 9)))
+    #expect(try !take(Revocations.of(key: 4, number: 3, version: 9)))
+    #expect(try take(Revocations.of(key: 4, number: 3, version: 10)))
+    #expect(try take(Revocations.of(key: 77, number: 4, version: 4)))
+    #expect(try !take(Revocations.of(key: 78, number: 4, version: 4)))
+    #expect(try take(Revocations.of(key: 78, number: 5, version: 4)))
+    #expect(try take(Revocations.of(key: 78, number: 5, version: 5)), "the floor")
+    var other = Revocations.of(key: 5, number: 5, version: 4)
+    other.lineage = Data(repeating: 9, count: 16)
+    #expect(try take(other))
+  }
+
   @Test("a key that is there in spite of its revocation is refused while that configuration is kept")
   func fallbackWithKey() throws {
     // Keys 10 and 11 at version 9, of which 10 was revoked with version 7.
@@ -159,9 +196,9 @@ struct RevocationLedgerTests {
     try ledger.take(Revocations.of(key: 10, number: 3, version: 7), applied: wrong, stored: wrong, limit: 10)
     _ = ledger.prune(beside: wrong)
     let right = try state(10, keys: 0)
-    _ = ledger.prune(beside: right, fallback: StoredVersion(wrong))
+    _ = ledger.prune(beside: right, fallbacks: [StoredVersion(wrong)])
     #expect(ledger.subjects(beside: right) == [] && ledger.subjects(beside: wrong) == [Revocations.key(10)])
-    _ = ledger.prune(beside: right, fallback: StoredVersion(right))
+    _ = ledger.prune(beside: right, fallbacks: [StoredVersion(right)])
     #expect(ledger.entries.isEmpty)
   }
 

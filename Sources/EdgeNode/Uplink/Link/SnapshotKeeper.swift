@@ -16,18 +16,18 @@ final class SnapshotKeeper: Sendable {
   private let changed = Signal()
   private let aside: Mutex<Bool>
   private let previous: PreviousGood
-  private let proved: @Sendable (StoredVersion) -> Void
+  private let keptBefore: @Sendable ([StoredVersion]) -> Void
 
   /// - Parameters:
   ///   - stored: told of every configuration that a restart would find
-  ///   - proved: told of what a restart would find where it dies of that
+  ///   - keptBefore: told of what a restart would find where that is of no use, or will in a moment
   init(
     dataDirectory: String, limits: UplinkLimits, logger: Logger,
     stored: @escaping @Sendable (ConfigurationState) -> Void,
-    proved: @escaping @Sendable (StoredVersion) -> Void
+    keptBefore: @escaping @Sendable ([StoredVersion]) -> Void
   ) {
     self.stored = stored
-    self.proved = proved
+    self.keptBefore = keptBefore
     path = Self.path(in: dataDirectory)
     asidePath = path + Self.asideSuffix
     aside = Mutex(DurableFile.isThere(asidePath))
@@ -91,7 +91,8 @@ final class SnapshotKeeper: Sendable {
   /// - Parameter lastGood: what the edge started from and runs on; nothing, where it has version 0
   func begin(_ credentials: EdgeCredentials, from lastGood: ConfigurationState) {
     let stored = lastGood.version > 0 ? StoredVersion(lastGood) : nil
-    if let version = previous.begin(from: stored, key: credentials.snapshotKey) { proved(version) }
+    previous.begin(from: stored, key: credentials.snapshotKey)
+    keptBefore(previous.versions)
   }
 
   /// Writes what is to be kept until the task is cancelled, and then once more; and keeps apart what the edge lives with.
@@ -112,8 +113,8 @@ final class SnapshotKeeper: Sendable {
     while !Task.isCancelled {
       await changed.wait()
       // What a process proves that is asked to end is not known.
-      if !Task.isCancelled, let version = previous.prove(now: monotonicSeconds(), ended: ended()) {
-        proved(version)
+      if !Task.isCancelled, previous.prove(now: monotonicSeconds(), ended: ended()) {
+        keptBefore(previous.versions)
       }
       // A large configuration is not written again for each of a row of changes.
       var pause = limits.snapshotRetrySeconds

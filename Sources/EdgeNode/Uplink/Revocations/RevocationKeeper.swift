@@ -7,18 +7,16 @@ import Synchronization
 
 final class RevocationKeeper: Sendable {
   private struct State {
-    var ledger = RevocationLedger() {
-      didSet { if ledger != oldValue { revision += 1 } }
-    }
-    /// Of the ledger, the one that the workers were given, and the one on disk.
+    var ledger = RevocationLedger()
+    /// Of the ledger, which is counted up with each change of it; the one that the workers were given, and the one on disk.
     var revision: UInt64 = 0
     var enforced = (ledger: RevocationLedger(), revision: UInt64(0))
     var storedRevision: UInt64 = 0
     /// In force at the workers, and on disk: the same but for the time that the disk needs.
     var applied = ConfigurationState()
     var stored = ConfigurationState()
-    /// What a restart may begin with where it dies of the stored one.
-    var fallback: StoredVersion?
+    /// What a restart may begin with where the stored one is of no use.
+    var fallbacks: [StoredVersion] = []
     /// Up to which number the disk has everything.
     var storedNumber: UInt64 = 0
     /// What was in force before cannot be read, and the lane has not told all of it again.
@@ -130,11 +128,13 @@ final class RevocationKeeper: Sendable {
   func take(_ wire: WireRevocation) throws(RevocationFault) {
     let fault = state.withLock { state -> RevocationFault? in
       do throws(RevocationFault) {
-        try state.ledger.take(
-          wire, applied: state.applied, stored: state.stored, fallback: state.fallback,
+        let isNews = try state.ledger.take(
+          wire, applied: state.applied, stored: state.stored, fallbacks: state.fallbacks,
           limit: limits.revocations)
+        if isNews { state.revision += 1 }
         return nil
       } catch {
+        state.revision += 1
         return error
       }
     }
@@ -163,6 +163,7 @@ final class RevocationKeeper: Sendable {
         let next = LineageID(bytes: configuration.lineage)
       {
         state.ledger.leave(for: next)
+        state.revision += 1
       }
       state.applied = configuration
       return !state.ledger.entries.isEmpty
@@ -172,20 +173,23 @@ final class RevocationKeeper: Sendable {
 
   /// The disk has a configuration: a restart would find what it holds.
   func configurationStored(_ configuration: ConfigurationState) {
-    let isLess = state.withLock { state in
-      state.stored = configuration
-      return state.ledger.prune(beside: configuration, fallback: state.fallback)
-    }
-    if isLess { changed.raise() }
+    prune { $0.stored = configuration }
   }
 
-  /// The disk has an older configuration too, for a restart that dies of the stored one.
-  func fallbackStored(_ version: StoredVersion) {
-    let isLess = state.withLock { state in
-      state.fallback = version
-      return state.ledger.prune(beside: state.stored, fallback: version)
+  /// The disk has older configurations too, for a restart to which the stored one is of no use: those that are, and one
+  /// that will be.
+  func fallbacksStored(_ versions: [StoredVersion]) {
+    prune { $0.fallbacks = versions }
+  }
+
+  private func prune(after change: (inout State) -> Void) {
+    let isNews = state.withLock { state in
+      change(&state)
+      guard state.ledger.prune(beside: state.stored, fallbacks: state.fallbacks) else { return false }
+      state.revision += 1
+      return true
     }
-    if isLess { changed.raise() }
+    if isNews { changed.raise() }
   }
 
   /// Whether it is known what was revoked ahead of the stored configuration.

@@ -112,10 +112,13 @@ package struct RevocationLedger: Sendable, Equatable {
   package var resumesAt: UInt64 { min(number, (refused.keys.min() ?? .max) - 1) }
 
   /// Takes a revocation in, so that it is among the entries from now on where the stored configuration does not hold it.
+  /// - Returns: whether anything is other than before. A fault may change what is to be sent again.
+  @discardableResult
   package mutating func take(
     _ wire: WireRevocation, applied: ConfigurationState, stored: ConfigurationState,
-    fallback: StoredVersion? = nil, limit: Int
-  ) throws(RevocationFault) {
+    fallbacks: [StoredVersion] = [], limit: Int
+  ) throws(RevocationFault) -> Bool {
+    let before = (lineage, number, refused.count)
     let entry: RevocationEntry
     do throws(RevocationFault) {
       entry = try RevocationEntry(wire)
@@ -123,8 +126,9 @@ package struct RevocationLedger: Sendable, Equatable {
       owe(nil, number: wire.number, limit: limit)
       throw error
     }
+    let isNews: Bool
     if Self.isNeeded(entry, beside: stored, lane: entry.lineage)
-      || Self.isNeeded(entry, beside: fallback, lane: entry.lineage)
+      || Self.isNeeded(entry, besideAny: fallbacks, lane: entry.lineage)
     {
       do throws(RevocationFault) {
         guard entries[entry.subject] != nil || entries.count < limit else { throw .full(limit: limit) }
@@ -133,9 +137,9 @@ package struct RevocationLedger: Sendable, Equatable {
         owe(entry, number: entry.number, limit: limit)
         throw error
       }
-      keep(entry)
+      isNews = keep(entry)
     } else {
-      raiseFloor(to: entry)
+      isNews = raiseFloor(to: entry)
     }
     if lineage == entry.lineage {
       number = max(number, entry.number)
@@ -145,6 +149,7 @@ package struct RevocationLedger: Sendable, Equatable {
       refused = refused.filter { $0.value?.lineage == entry.lineage && $0.value?.subject != entry.subject }
     }
     lineage = entry.lineage
+    return isNews || before != (lineage, number, refused.count)
   }
 
   /// Of more than `limit` the later ones need no mark: they are sent again with the first.
@@ -160,16 +165,20 @@ package struct RevocationLedger: Sendable, Equatable {
   }
 
   /// Of two for one subject the later one stays longer.
-  private mutating func keep(_ entry: RevocationEntry) {
-    if let known = entries[entry.subject], known.lineage == entry.lineage, known.version > entry.version {
-      return
-    }
+  /// - Returns: whether that is another than before
+  private mutating func keep(_ entry: RevocationEntry) -> Bool {
+    let known = entries[entry.subject]
+    if let known, known.lineage == entry.lineage, known.version > entry.version { return false }
     entries[entry.subject] = entry
+    return known != entry
   }
 
-  private mutating func raiseFloor(to entry: RevocationEntry) {
-    if let floor, floor.lineage == entry.lineage.bytes, floor.version >= entry.version { return }
+  /// - Returns: whether it was lower
+  @discardableResult
+  private mutating func raiseFloor(to entry: RevocationEntry) -> Bool {
+    if let floor, floor.lineage == entry.lineage.bytes, floor.version >= entry.version { return false }
     floor = StoredVersion(lineage: entry.lineage.bytes, version: entry.version)
+    return true
   }
 
   /// - Throws: where too many keys would go without a confirmation
@@ -210,17 +219,18 @@ package struct RevocationLedger: Sendable, Equatable {
     entries.values.filter { Self.isNeeded($0, beside: applied, lane: lineage) }.map(\.subject)
   }
 
-  /// Drops what the stored configuration holds by itself, and the one that a restart may fall back on.
-  /// - Returns: whether there was any
-  package mutating func prune(beside stored: ConfigurationState, fallback: StoredVersion? = nil) -> Bool {
-    let before = entries.count
+  /// Drops what the stored configuration holds by itself, and those that a restart may fall back on.
+  /// - Returns: whether there was any, or any is to stay longer
+  package mutating func prune(beside stored: ConfigurationState, fallbacks: [StoredVersion] = []) -> Bool {
+    let before = refused.count
+    var isNews = false
     refused = refused.filter {
       $0.value.map { Self.isNeeded($0, beside: stored, lane: lineage) } ?? true
     }
     var gone: [RevocationEntry] = []
     entries = entries.compactMapValues { entry in
       guard Self.isNeeded(entry, beside: stored, lane: lineage) else {
-        if Self.isNeeded(entry, beside: fallback, lane: lineage) { return entry }
+        if Self.isNeeded(entry, besideAny: fallbacks, lane: lineage) { return entry }
         gone.append(entry)
         return nil
       }
@@ -228,20 +238,22 @@ package struct RevocationLedger: Sendable, Equatable {
       guard stored.version >= entry.version, entry.lineage.bytes == stored.lineage else { return entry }
       var later = entry
       later.version = stored.version + 1
+      isNews = true
       return later
     }
     // What another database revoked means nothing to this one's configurations.
     for entry in gone where entry.lineage == lineage { raiseFloor(to: entry) }
-    return entries.count != before
+    return isNews || !gone.isEmpty || refused.count != before
   }
 
-  /// Of an older configuration on disk nothing is known but how far it has come.
+  /// Of older configurations on disk nothing is known but how far they have come.
   private static func isNeeded(
-    _ entry: RevocationEntry, beside fallback: StoredVersion?, lane: LineageID
+    _ entry: RevocationEntry, besideAny fallbacks: [StoredVersion], lane: LineageID
   ) -> Bool {
-    guard let fallback else { return false }
-    guard entry.lineage.bytes == fallback.lineage else { return entry.lineage == lane }
-    return fallback.version < entry.version
+    fallbacks.contains { fallback in
+      guard entry.lineage.bytes == fallback.lineage else { return entry.lineage == lane }
+      return fallback.version < entry.version
+    }
   }
 
   /// A key's revocation is needed until the configuration has come so far and lacks the key. A team's is needed until

@@ -26,7 +26,9 @@ final class PreviousGood: Sendable {
   private struct State {
     var proof: StoredProof
     var stored: StoredVersion?
+    /// Of the file with the second name, while there is one, and of the previous good one.
     var named: StoredVersion?
+    var previous: StoredVersion?
   }
 
   private let snapshot: String
@@ -48,13 +50,15 @@ final class PreviousGood: Sendable {
   // MARK: While the edge lives
 
   /// - Parameter stored: what the edge started from, and runs on
-  /// - Returns: of what there is from before
-  func begin(from stored: StoredVersion?, key: SymmetricKey) -> StoredVersion? {
+  func begin(from stored: StoredVersion?, key: SymmetricKey) {
     unlink(namedPath)
     let previous = readVersion(key)
+    state.withLock { $0.previous = previous }
     if let stored { note(stored, isProven: previous != nil && isSameFile) }
-    return previous
   }
+
+  /// What a start may find where the stored file is of no use, now or after the next step.
+  var versions: [StoredVersion] { state.withLock { [$0.previous, $0.named].compactMap { $0 } } }
 
   /// The stored file was written anew.
   func note(_ stored: StoredVersion, isProven: Bool = false) {
@@ -68,27 +72,31 @@ final class PreviousGood: Sendable {
 
   /// Takes the step that is due, where one is. Not at the same time as `note`, or a writing.
   /// - Parameter ended: exchanges that ended well
-  /// - Returns: what has become the previous good one
-  func prove(now: Double, ended: UInt64) -> StoredVersion? {
+  /// - Returns: whether `versions` are others now
+  func prove(now: Double, ended: UInt64) -> Bool {
     let step = state.withLock { $0.proof.next(now: now, ended: ended) }
     do {
       switch step {
-      case nil: return nil
+      case nil: return false
       case .name:
         unlink(namedPath)
         guard link(snapshot, namedPath) == 0 else { throw SystemError("link", snapshot) }
         state.withLock { $0.named = $0.stored }
-        return nil
       case .promote:
         try DurableFile.rename(namedPath, to: path)
-        return state.withLock { $0.named }
+        state.withLock {
+          $0.previous = $0.named
+          $0.named = nil
+        }
       }
+      return true
     } catch {
       logger.warning(
         "the configuration that the edge lives with could not be kept; a start that dies has an older one, or none",
         metadata: ["reason": "\(error)"])
+      // What has the second name may have become the previous one all the same, so that it still counts.
       state.withLock { $0.proof.giveUp() }
-      return nil
+      return false
     }
   }
 
