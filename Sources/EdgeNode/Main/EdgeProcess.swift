@@ -48,7 +48,7 @@ final class EdgeProcess: Sendable {
       enforce: { [self] subjects in await edge.withLock { $0 }?.adopt(RevocationTable(subjects)) },
       lastWord: { [self] at in edge.withLock { $0 }?.adopt(lastWordAt: at) })
     // At once, and on a thread of its own: who asks may lose patience before the tables are built.
-    signals.whenAskedToEnd { uplink.startIsOver() }
+    signals.whenAskedToEnd { uplink.askedToEnd() }
     defer { uplink.startIsOver() }
     // An edge without identity waits here for the control plane; a signal ends the wait.
     guard let identity = try await signals.firstOf({ try await uplink.ensureIdentity() }) else { return }
@@ -79,6 +79,7 @@ final class EdgeProcess: Sendable {
       })
     serving.adopt(lastWordAt: uplink.lastWordAt)
     try serving.start(tls: tls)
+    uplink.serves()
     edge.withLock { $0 = serving }
     logger.info("serving", metadata: ["edge": "\(identity.edge)", "region": "\(identity.region)"])
     let link = Task {

@@ -155,8 +155,14 @@ package final class Uplink: Sendable {
     return state
   }
 
-  /// The process was asked to end, or ends by itself in good order: what it started from is not to blame.
+  /// The process ends by itself in good order: what it started from is not to blame.
   package func startIsOver() { starts.end() }
+
+  /// The process serves by what it started from.
+  package func serves() { starts.serves() }
+
+  /// Somebody asks the process to end. What it started from is not to blame, unless the start hangs.
+  package func askedToEnd() { starts.askedToEnd() }
 
   /// - Returns: whether one that the edge lived with before has taken its place
   private func setAside(_ reason: String) -> Bool {

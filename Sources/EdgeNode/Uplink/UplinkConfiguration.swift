@@ -82,6 +82,8 @@ package struct UplinkLimits: Sendable {
   package var unknownServiceSeconds: Double = 60
   package var snapshotBytes = 1 << 30
   package var snapshotRetrySeconds: Double = 5
+  /// A start that is asked to end after so long without serving hangs. A million keys take 3 seconds, a trial 20 at most.
+  package var startSeconds: Double = 30
   /// So many starts in a row that die of the stored configuration, and it is set aside.
   package var deadStarts = 3
   /// An edge that was up for so long, or served so many well, lives with what it started from.

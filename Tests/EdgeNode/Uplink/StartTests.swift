@@ -115,6 +115,35 @@ struct StartTests {
     }
   }
 
+  @Test("are counted when the process was asked to end after it had started for too long, and had not served")
+  func hanging() async throws {
+    let starts = try await Starts()
+    func start(_ end: (EdgeUnderTest) -> Void, startSeconds: Double = 0) throws -> Double? {
+      let edge = try starts.next { $0.limits.startSeconds = startSeconds }
+      _ = try edge.uplink.loadLastGood()
+      end(edge)
+      return deaths(edge)
+    }
+    #expect(try start { $0.uplink.askedToEnd() } == 0)
+    // It served in the end, it was asked soon, or it ended in good order all the same.
+    #expect(
+      try start {
+        $0.uplink.serves()
+        $0.uplink.askedToEnd()
+      } == 1)
+    #expect(try start({ $0.uplink.askedToEnd() }, startSeconds: 30) == 1)
+    #expect(
+      try start {
+        $0.uplink.askedToEnd()
+        $0.uplink.startIsOver()
+      } == 1)
+    #expect(try start { $0.uplink.askedToEnd() } == 1)
+    #expect(try start { $0.uplink.askedToEnd() } == 2)
+    let last = try starts.next()
+    #expect(try last.uplink.loadLastGood() == nil)
+    #expect(setAside(last) == 1)
+  }
+
   @Test("are forgotten once the edge has proved to live with it")
   func proved() async throws {
     let starts = try await Starts()

@@ -11,6 +11,8 @@ final class StartKeeper: Sendable {
   /// Of this start, while it is neither proved nor over.
   private let mark = Mutex<StartMark?>(nil)
   private let before = Atomic(0)
+  /// Since when the stored configuration is being taken; nil once the edge serves by it.
+  private let startingSince = Mutex<Double?>(nil)
 
   init(dataDirectory: String, limits: UplinkLimits, logger: Logger) {
     path = Self.path(in: dataDirectory)
@@ -34,7 +36,20 @@ final class StartKeeper: Sendable {
       before.store(Int(next.deaths), ordering: .relaxed)
       write(next)
       mark = next
+      startingSince.withLock { $0 = monotonicSeconds() }
     }
+  }
+
+  func serves() { startingSince.withLock { $0 = nil } }
+
+  /// The process is asked to end, which is no death, but for a start that lasts too long: it would hang in the same place
+  /// again and again, each time until somebody loses patience. May be called from any thread.
+  func askedToEnd() {
+    let seconds = startingSince.withLock { $0 }.map { monotonicSeconds() - $0 }
+    guard let seconds, seconds >= limits.startSeconds else { return end() }
+    logger.error(
+      "asked to end while the start hangs on the stored configuration; that counts as if it had died of it",
+      metadata: ["seconds": "\(Int(seconds))"])
   }
 
   /// The process ends because it was asked to, or because of something that is not the configuration's fault. May be
