@@ -134,12 +134,14 @@ final class Worker: RequestReceiver, ConnectionOwner, UpstreamPoolOwner {
     if tables.version > 0 { waitsForPolicy = false }
     var next = [UpstreamID: (entry: UpstreamEntry, pool: UpstreamPool)]()
     for entry in tables.upstreams {
-      if let known = pools.removeValue(forKey: entry.id), known.entry.sharesConnections(with: entry) {
+      if let known = pools[entry.id], known.entry.sharesConnections(with: entry) {
+        pools[entry.id] = nil
         next[entry.id] = (entry, known.pool)
       } else {
         next[entry.id] = (entry, makePool(entry))
       }
     }
+    // Those that are gone, and those that others have taken the place of.
     for (_, old) in pools {
       old.pool.retire()
       retiredPools.append(old.pool)
