@@ -5,7 +5,7 @@ import contextlib
 import pytest
 from devfleet.processes import wait_until
 from edge_beside import connect, edge_beside, is_refused, metric, refusals
-from scripted import scripts
+from scripted import at_head, scripts
 from test_upstream_faults import read_until_broken
 from world import chat_request, events
 
@@ -62,8 +62,18 @@ def test_a_body_whose_chunks_are_broken_is_the_clients_fault(world, scripted, ed
     head += b"authorization: Bearer %s\r\ntransfer-encoding: chunked\r\n\r\n" % world.key.encode()
     chunk = b"%x\r\n%s\r\n" % (len(wanted) + 8192, wanted + b"a" * 8192)
     before, answered = refusals(edge, "protocol_error"), answers(edge, 400)
-    for _ in range(OFFENCES):
-        assert said(world, edge, source, head + chunk + b"zz\r\n").startswith(b"HTTP/1.1 400 ")
+
+    @at_head
+    async def wait(exchange):
+        await exchange.until_gone()
+
+    with scripted.doing(wait):
+        for number in range(OFFENCES):
+            with connect(world, edge, source=source) as client:
+                client.sendall(head + chunk)
+                wait_until(lambda: len(scripted.exchanges) > number, "the request is on its way to the upstream")
+                client.sendall(b"zz\r\n")
+                assert client.recv(65536).startswith(b"HTTP/1.1 400 ")
     assert refusals(edge, "protocol_error") == before + OFFENCES
     assert answers(edge, 400) == answered + OFFENCES
     assert is_refused(world, edge, source=source)

@@ -12,10 +12,10 @@ import pytest
 from devfleet.edges import Edge
 from devfleet.ports import Ports
 from devfleet.processes import wait_until
-from edge_beside import H2Client, connect, edge_beside, metric, refusals
+from edge_beside import edge_beside, metric, refusals
 from hostile import frames
 from hostile.connection import Connection, Target
-from raw_upstream import GOOD, RawUpstream, answer, read_request, serve_well
+from raw_upstream import GOOD, RawUpstream, answer, read_request
 from scripted import scripts
 from test_client_mistakes import mistyped, unknown
 from upstream_models import add_models
@@ -33,7 +33,7 @@ LIMITS = {
     "concurrent_streams": 7,
     "pings_per_minute": 5,
     "settings_per_minute": 3,
-    "settings_entries": 4,
+    "settings_entries": 16,
     "upstream_connections": 2,
     "upstream_connect_seconds": 2,
 }

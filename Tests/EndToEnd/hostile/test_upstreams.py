@@ -119,8 +119,9 @@ def http1_endless_line(connection):
 
 def http1_two_answers(connection):
     """What comes behind an answer is nobody's, and never the next one's."""
-    answer(connection, GOOD)
-    answer(connection, b'{"stolen": true}')
+    stolen = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 16\r\n\r\n" + b'{"stolen": true}'
+    connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n")
+    connection.sendall(b"content-length: %d\r\n\r\n%s%s" % (len(GOOD), GOOD, stolen))
 
 
 def http1_bare_line_feeds(connection):
@@ -248,7 +249,9 @@ def test_an_upstream_that_takes_none_is_waited_for_no_longer_than_a_first_byte(w
     edge, models, raw = upstreams
     with concurrent.futures.ThreadPoolExecutor(VICTIMS) as pool:
         got = list(pool.map(lambda _: ask(world, edge, models["h2 takes 0"]), range(VICTIMS)))
-    assert {one.status_code for one in got} == {504}
+    # A few go out before the upstream has said so, and it has answered those.
+    assert {(one.status_code, one.content == GOOD) for one in got} <= {(200, True), (504, False)}
+    assert 504 in {one.status_code for one in got}
     # It costs no flood of connections either.
     assert raw["h2 takes 0"].connections <= VICTIMS
     # The control: the edge serves everybody else.

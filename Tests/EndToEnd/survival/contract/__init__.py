@@ -4,6 +4,7 @@ Each version has a descriptor pool of its own, because they share their names. T
 environment of simulated edges, which `make run` has no need of.
 """
 
+import os
 import pathlib
 import site
 import tempfile
@@ -13,6 +14,9 @@ from devfleet.workplace import REPOSITORY, FleetError, python_of
 _control = python_of("control").parents[1]
 for _folder in _control.glob("lib/python3*/site-packages"):
     site.addsitedir(str(_folder))
+
+# Its handlers would start threads in a child that is about to become another program, and abort it now and then.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 import grpc  # noqa: E402
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory  # noqa: E402
