@@ -52,8 +52,14 @@ def endless_head(connection, _, stream):
 
 
 def large_head(connection, encoder, stream):
-    fields = [(f"x-{number}", "y" * 1000) for number in range(40)]
-    connection.sendall(head(encoder, stream, *fields) + frames.data(stream, GOOD))
+    block = encoder.encode([(":status", "200"), *((f"x-{number}", "y" * 1000) for number in range(40))], huffman=False)
+    # In frames of the size that everybody takes.
+    pieces = [block[start : start + 16_000] for start in range(0, len(block), 16_000)]
+    connection.sendall(frames.headers(stream, pieces[0], ends=False, flags=0))
+    for piece in pieces[1:]:
+        end = frames.END_HEADERS if piece is pieces[-1] else 0
+        connection.sendall(frames.frame(frames.CONTINUATION, end, stream, piece))
+    connection.sendall(frames.data(stream, GOOD))
 
 
 def many_fields(connection, encoder, stream):
