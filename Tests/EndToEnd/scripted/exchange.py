@@ -92,6 +92,10 @@ class Exchange:
         """Resets the stream as one that was not looked at; HTTP/2 only."""
         raise NotImplementedError
 
+    async def open_wide(self) -> None:
+        """Opens the windows of stream and connection wider than any body is long; HTTP/2 only."""
+        raise NotImplementedError
+
     async def raw(self, data: bytes) -> None:
         """Bytes straight to the connection; HTTP/1.1 only."""
         raise NotImplementedError

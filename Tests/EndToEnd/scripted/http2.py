@@ -14,6 +14,8 @@ from .gone import ClientGone
 from .upload import Http2Upload
 
 MOST_STREAMS = 2**31 - 1
+# More than any body has; several streams may open their connection's window by it.
+WIDE = 1 << 26
 
 
 class Http2Exchange(Exchange):
@@ -52,6 +54,11 @@ class Http2Exchange(Exchange):
 
     async def refuse(self):
         await self._reset(h2.errors.ErrorCodes.REFUSED_STREAM)
+
+    async def open_wide(self) -> None:
+        """Takes as much as ever comes, read or not."""
+        await self._send(lambda connection: connection.increment_flow_control_window(WIDE))
+        await self._send(lambda connection: connection.increment_flow_control_window(WIDE, self.stream))
 
     async def _reset(self, code) -> None:
         await self._send(lambda connection: connection.reset_stream(self.stream, code))

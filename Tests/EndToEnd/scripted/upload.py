@@ -96,6 +96,11 @@ class Http2Upload(Upload):
         self._is_ended = self._is_broken = False
         self._changed = asyncio.Event()
 
+    @property
+    def waiting(self) -> bytes:
+        """What has come and was not taken yet."""
+        return b"".join(data for data, _ in self._waiting)
+
     def feed(self, data: bytes, window: int) -> None:
         self._waiting.append((data, window))
         self._changed.set()

@@ -1,5 +1,5 @@
 // nghttp2's C callbacks. The user data is the session, a stream's user data its `RelayedStream`; both are kept alive by
-// their owners for as long as nghttp2 can name them.
+// their owners for as long as nghttp2 can name them, but for a stream that a frame names which waits to be sent.
 
 import CNghttp2
 
@@ -112,14 +112,18 @@ enum HTTP2Callbacks {
       return 0
     }
     nghttp2_session_callbacks_set_send_data_callback(callbacks) { raw, frame, header, count, source, owner in
-      guard let session = HTTP2Callbacks.session(owner), let source, let header,
+      guard let session = HTTP2Callbacks.session(owner), let frame, let source, let header,
         let pointer = strait_nghttp2_source_pointer(source)
       else { return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue }
-      let stream = Unmanaged<RelayedStream>.fromOpaque(pointer)
-      let written = session._withUnsafeGuaranteedRef { session in
-        stream._withUnsafeGuaranteedRef { session.writeDataFrame($0, header: header, count: count) }
+      return session._withUnsafeGuaranteedRef { session in
+        // What a frame that had to wait was made for may be gone: nghttp2 names its stream for as long as the reset waits.
+        guard !session.frameWaited || session.isStill(pointer, frame.pointee.hd.stream_id) else {
+          return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue
+        }
+        return Unmanaged<RelayedStream>.fromOpaque(pointer)._withUnsafeGuaranteedRef {
+          session.writeDataFrame($0, header: header, count: count)
+        }
       }
-      return written ? 0 : NGHTTP2_ERR_WOULDBLOCK.rawValue
     }
   }
 

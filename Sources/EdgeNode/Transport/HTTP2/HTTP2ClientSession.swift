@@ -224,10 +224,13 @@ final class HTTP2ClientSession: HTTP2Session, UpstreamSide {
     return (count, ends)
   }
 
-  override func copyBody(_ stream: RelayedStream, into space: UnsafeMutableRawPointer, count: Int) {
-    guard count > 0, let bytes = stream.unsent.baseAddress else { return }
-    space.copyMemory(from: bytes, byteCount: count)
+  override func copyBody(_ stream: RelayedStream, into space: UnsafeMutableRawPointer, count: Int) -> Bool {
+    if count == 0 { return true }
+    let bytes = stream.unsent
+    guard bytes.count >= count, let start = bytes.baseAddress else { return false }
+    space.copyMemory(from: start, byteCount: count)
     stream.sent(count)
+    return true
   }
 
   private func sendTrailers(_ stream: RelayedStream) {

@@ -226,11 +226,14 @@ final class HTTP2ServerSession: HTTP2Session, ClientSide {
 
   override func hasTrailers(_ stream: RelayedStream) -> Bool { stream.answerTrailers.count > 0 }
 
-  override func copyBody(_ stream: RelayedStream, into space: UnsafeMutableRawPointer, count: Int) {
-    guard count > 0, let bytes = stream.answerBody.readable.baseAddress else { return }
-    space.copyMemory(from: bytes, byteCount: count)
+  override func copyBody(_ stream: RelayedStream, into space: UnsafeMutableRawPointer, count: Int) -> Bool {
+    if count == 0 { return true }
+    let bytes = stream.answerBody.readable
+    guard bytes.count >= count, let start = bytes.baseAddress else { return false }
+    space.copyMemory(from: start, byteCount: count)
     stream.answerDataSent = true
     stream.answerBody.consume(count)
     stream.answerTaken(count)
+    return true
   }
 }

@@ -26,6 +26,8 @@ class HTTP2Session: Session {
   /// Where `mem_send` puts DATA frames while `produce` runs.
   final private var output: UnsafeMutableRawBufferPointer?
   final private var outputCount = 0
+  /// A DATA frame found no room: nghttp2 comes with it again before it sends anything else.
+  final private(set) var frameWaited = false
   /// What `mem_send` gave and did not fit: it lives only until the next call, so it is kept here.
   final private let carried = ByteQueue()
   /// What was received and is not acted upon yet; see `requestsAtOnce`.
@@ -91,7 +93,8 @@ class HTTP2Session: Session {
   func bodyAvailable(_ stream: RelayedStream, most: Int) -> (count: Int, ends: Bool)? { nil }
   /// Trailers end the stream, and not its last DATA frame.
   func hasTrailers(_ stream: RelayedStream) -> Bool { false }
-  func copyBody(_ stream: RelayedStream, into space: UnsafeMutableRawPointer, count: Int) {}
+  /// - Returns: whether so many bytes were there; the stream must be reset where they were not
+  func copyBody(_ stream: RelayedStream, into space: UnsafeMutableRawPointer, count: Int) -> Bool { false }
 
   final func note(_ kind: HTTP2Event.Kind, _ stream: RelayedStream, code: UInt32 = 0) {
     events.append(HTTP2Event(kind: kind, code: code, stream: Unmanaged.passUnretained(stream)))
@@ -384,16 +387,27 @@ class HTTP2Session: Session {
     latest = nil
   }
 
+  /// Whether a frame that has waited is still that of the stream which it was made for.
+  final func isStill(_ pointer: UnsafeMutableRawPointer, _ streamID: Int32) -> Bool {
+    frameWaited = false
+    return stream(streamID)?.toOpaque() == pointer
+  }
+
   /// Puts a DATA frame into the output, header and body in one piece.
-  final func writeDataFrame(_ stream: RelayedStream, header: UnsafePointer<UInt8>, count: Int) -> Bool {
+  /// - Returns: nghttp2's word for what became of it
+  final func writeDataFrame(_ stream: RelayedStream, header: UnsafePointer<UInt8>, count: Int) -> Int32 {
     guard let base = output?.baseAddress, let room = output?.count, room - outputCount >= count + 9 else {
-      return false
+      frameWaited = true
+      return NGHTTP2_ERR_WOULDBLOCK.rawValue
+    }
+    // The output is memory that others' bytes have been in.
+    guard copyBody(stream, into: base + outputCount + 9, count: count) else {
+      return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue
     }
     (base + outputCount).copyMemory(from: header, byteCount: 9)
-    copyBody(stream, into: base + outputCount + 9, count: count)
     outputCount += count + 9
     budgets.pointee.dataSent(count)
-    return true
+    return 0
   }
 }
 
