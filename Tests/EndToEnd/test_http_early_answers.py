@@ -7,8 +7,8 @@ import threading
 import h2.exceptions
 import pytest
 from devfleet.processes import wait_until
-from edge_beside import edge_beside, refusals
-from http_clients import client_of
+from edge_beside import connect, edge_beside, metric, refusals
+from http_clients import chat_body, client_of
 from scripted import WAYS, at_head, scripts
 from uploads import CUT, PartialRequest, large_body
 
@@ -97,6 +97,22 @@ def test_a_client_of_http_2_that_sends_on_hurts_nobody(world, scripted, way):
         except h2.exceptions.StreamClosedError:
             assert client.is_reset(request.stream), "the edge has said that it wants no more"
         assert client.answer(client.ask(large_body(f"scripted-{way}", 1000))).status == 200
+
+
+def test_what_is_pipelined_behind_a_request_that_ended_its_connection_is_not_served(world, scripted, tmp_path):
+    """All of it in one record: a request without a key, whose body goes far beyond the limit and ends, and a good one."""
+    refused = b"POST /v1/chat/completions HTTP/1.1\r\nhost: edge\r\ntransfer-encoding: chunked\r\n\r\n"
+    body = b"%x\r\n%s\r\n0\r\n\r\n" % (3000, b"x" * 3000)
+    good = chat_body()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: edge\r\nauthorization: Bearer {world.key}\r\n"
+    with edge_beside(world, tmp_path, {"request_body_bytes": 1024}, workers=1) as edge:
+        with connect(world, edge) as connection, contextlib.suppress(*CUT):
+            connection.sendall(refused + body + head.encode() + b"content-length: %d\r\n\r\n%s" % (len(good), good))
+            assert not connection.recv(65536), "it ends without an answer"
+        with client_of(world, edge, False) as another:
+            assert another.answer(another.ask(chat_body())).status == 200
+        assert len(scripted.exchanges) == 1, "of the ended connection nothing has gone on"
+        wait_until(lambda: metric(edge, "strait_edge_exchanges_active") == 0, "no exchange is left behind")
 
 
 @pytest.mark.parametrize("way", WAYS[:2])

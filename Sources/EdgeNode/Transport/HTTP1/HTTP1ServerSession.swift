@@ -213,6 +213,8 @@ final class HTTP1ServerSession: Session, ClientSide {
     }
     input.consume(position)
     stream?.requestBodyProgressed()
+    // The relay may have ended the connection for what came.
+    guard phase != .closing else { return false }
     guard framing.isDone else {
       if discarded > limits.refusedBodyBytes { cutRefusedBody() }
       if stream != nil, uncredited > Self.bodyWindow { connection.pauseReading() }
@@ -257,6 +259,7 @@ final class HTTP1ServerSession: Session, ClientSide {
   }
 
   private func beginIdle() {
+    guard phase != .closing else { return }
     phase = .head
     discarded = 0
     idleSince = connection.loop.now
@@ -316,6 +319,7 @@ final class HTTP1ServerSession: Session, ClientSide {
   private func answerDone() {
     writer.reset()
     finishStream()
+    guard phase != .closing else { return }
     if phase == .body, !closesAfterAnswer {
       // The rest of the request is still to come.
       answeredAt = connection.loop.now
