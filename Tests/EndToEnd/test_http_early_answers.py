@@ -8,8 +8,11 @@ import h2.exceptions
 import pytest
 from devfleet.processes import wait_until
 from edge_beside import connect, edge_beside, metric, refusals
+from hostile import frames
+from hostile.connection import Connection as HostileConnection
 from http_clients import chat_body, client_of
 from scripted import WAYS, at_head, scripts
+from test_shared_memory import target_of
 from uploads import CUT, PartialRequest, large_body
 
 BEGUN, WHOLE = 2 << 20, 8 << 20
@@ -113,6 +116,23 @@ def test_what_is_pipelined_behind_a_request_that_ended_its_connection_is_not_ser
             assert another.answer(another.ask(chat_body())).status == 200
         assert len(scripted.exchanges) == 1, "of the ended connection nothing has gone on"
         wait_until(lambda: metric(edge, "strait_edge_exchanges_active") == 0, "no exchange is left behind")
+
+
+def test_a_stream_whose_request_never_ends_is_reset_when_it_has_had_its_answer(world, scripted, tmp_path):
+    limits = {"refused_body_seconds": 1, "flood_window_seconds": 3600, "glitches": 1}
+    with edge_beside(world, tmp_path, limits) as edge:
+        target = target_of(world, edge)
+        with HostileConnection(target) as connection:
+            for stream in (1, 3, 5):
+                connection.send(frames.headers(stream, frames.block(*target.pseudo()), ends=False))
+            connection.until(lambda: {1, 3, 5} <= set(connection.resets))
+            assert set(connection.resets.values()) == {frames.NO_ERROR}, "its answer is whole: RFC 9113, section 8.1"
+            assert connection.statuses == {1: 401, 3: 401, 5: 401} and connection.ended == {1, 3, 5}
+            assert refusals(edge, "refused_body") == 3
+            connection.send(frames.headers(7, target.models()))
+            connection.until(lambda: connection.done(7))
+            assert connection.statuses[7] == 200, "the connection goes on"
+            assert metric(edge, "strait_edge_exchanges_active") == 0
 
 
 @pytest.mark.parametrize("way", WAYS[:2])

@@ -47,6 +47,11 @@ package struct RelayLimits: Sendable {
 
   package init() {}
 
+  /// All that an exchange may take, one limit after the other: its whole time, its reader's, and the rest of its request.
+  var drainMicroseconds: Int64 {
+    exchangeMicroseconds + slowReaderMicroseconds + http1.refusedBodyMicroseconds
+  }
+
   var heldShareOfAddress: Holding {
     Holding(
       requestBytes: heldBodyBytes / 100 * heldPercentPerAddress,

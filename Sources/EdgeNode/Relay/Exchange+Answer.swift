@@ -252,6 +252,7 @@ extension Exchange {
     guard phase == .answering else { return }
     writeRecord()
     phase = .done
+    lastProgress = worker.loop.now
   }
 
   /// Writes the usage record, once. Exchanges that chose no offer have none.

@@ -14,7 +14,8 @@ extension Exchange {
   // MARK: The body
 
   func readRequestBody(_ bytes: UnsafeRawBufferPointer) {
-    lastProgress = worker.loop.now
+    // Of what nobody wants none is progress.
+    if phase != .done { lastProgress = worker.loop.now }
     receivedBytes += bytes.count
     uncreditedBytes += bytes.count
     guard takesRequest, receivedBytes <= worker.limits.requestBodyBytes, bodyFault == nil else { return }

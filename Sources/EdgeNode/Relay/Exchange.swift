@@ -105,6 +105,7 @@ final class Exchange: RelayedStream {
 
   override func requestHeadReceived(endsRequest: Bool) {
     worker.counters.add(.requests)
+    requestEnded = endsRequest
     clientProtocol = client?.clientProtocol == .http1 ? .http1 : .http2
     if requestHeadTooLarge { return refuse(.headTooLarge) }
     if requestHeadInvalid { return refuse(.badRequest) }
@@ -251,6 +252,7 @@ final class Exchange: RelayedStream {
 
   func sweep(now: Int64) {
     let limits = worker.limits
+    if phase == .done { return sweepAnswered(now: now) }
     if now - startedAt > limits.exchangeMicroseconds { return timeOut(.exchangeTimeout) }
     switch phase {
     case .reading:
@@ -273,6 +275,15 @@ final class Exchange: RelayedStream {
       }
     case .done: break
     }
+  }
+
+  /// A client that has its answer may take a moment to see that the rest of its request is not wanted.
+  private func sweepAnswered(now: Int64) {
+    guard answerEnded, !requestEnded, let client,
+      now - lastProgress > worker.limits.http1.refusedBodyMicroseconds
+    else { return }
+    requestEnded = true
+    client.endRequest(self)
   }
 
   /// The caller's key is no longer valid.

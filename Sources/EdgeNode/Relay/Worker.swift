@@ -295,7 +295,7 @@ final class Worker: RequestReceiver, ConnectionOwner, UpstreamPoolOwner {
     if negotiated == .http2 {
       return try? HTTP2ServerSession(
         connection: connection, limits: limits.http2, idleTimeoutMicroseconds: limits.idleMicroseconds,
-        memory: memory, receiver: self)
+        drainMicroseconds: limits.drainMicroseconds, memory: memory, receiver: self)
     }
     return HTTP1ServerSession(
       connection: connection, limits: limits.http1, idleTimeoutMicroseconds: limits.idleMicroseconds,

@@ -199,6 +199,8 @@ protocol ClientSide: AnyObject {
   func wake(_ stream: RelayedStream)
   /// Breaks the answer off so that the client cannot take it for whole.
   func abort(_ stream: RelayedStream)
+  /// The answer has gone, and nobody waits for the rest of the request any more.
+  func endRequest(_ stream: RelayedStream)
   /// As `abort`, for a client that does not take its answer.
   func abortSlowReader(_ stream: RelayedStream)
   /// The relay has taken `count` bytes of the request's body: the client may send as many more.

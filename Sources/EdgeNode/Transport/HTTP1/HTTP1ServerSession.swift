@@ -301,6 +301,9 @@ final class HTTP1ServerSession: Session, ClientSide {
     connection.close()
   }
 
+  /// It sees by itself how long the rest of a request takes.
+  func endRequest(_ stream: RelayedStream) {}
+
   func abortSlowReader(_ stream: RelayedStream) {
     connection.close(.cut(.slowReader))
   }

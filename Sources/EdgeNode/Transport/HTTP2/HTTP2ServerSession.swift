@@ -21,17 +21,22 @@ final class HTTP2ServerSession: HTTP2Session, ClientSide {
   private let streams = StreamList(upstream: false)
   private let idleTimeoutMicroseconds: Int64
   private var idleSince: Int64
+  private let drainMicroseconds: Int64
   private var secondGoawayAt: Int64 = 0
+  /// When a drain has had its time.
+  private var drainEndsAt = Int64.max
   private var rests = false
   /// Between requests that follow each other nothing is given back.
   private static let restMicroseconds: Int64 = 1_000_000
 
+  /// - Parameter drainMicroseconds: how long a drain waits for streams: longer than any may take
   init(
-    connection: Connection, limits: HTTP2Limits, idleTimeoutMicroseconds: Int64, memory: ConnectionMemory,
-    receiver: any RequestReceiver
+    connection: Connection, limits: HTTP2Limits, idleTimeoutMicroseconds: Int64, drainMicroseconds: Int64,
+    memory: ConnectionMemory, receiver: any RequestReceiver
   ) throws {
     self.receiver = receiver
     self.idleTimeoutMicroseconds = idleTimeoutMicroseconds
+    self.drainMicroseconds = drainMicroseconds
     connectionMemory = memory
     idleSince = connection.loop.now
     try super.init(connection: connection, limits: limits, isServer: true)
@@ -41,7 +46,9 @@ final class HTTP2ServerSession: HTTP2Session, ClientSide {
   /// requests already under way are not refused).
   func drain() {
     goAway()
-    if secondGoawayAt == 0 { secondGoawayAt = connection.loop.now + 500_000 }
+    guard secondGoawayAt == 0 else { return }
+    secondGoawayAt = connection.loop.now + 500_000
+    drainEndsAt = connection.loop.now + drainMicroseconds
   }
 
   /// No request is under way.
@@ -49,6 +56,7 @@ final class HTTP2ServerSession: HTTP2Session, ClientSide {
 
   override func sweep(now: Int64) {
     super.sweep(now: now)
+    if now >= drainEndsAt { return connection.close() }
     if secondGoawayAt != 0, now >= secondGoawayAt {
       secondGoawayAt = .max
       let last = nghttp2_session_get_last_proc_stream_id(session)
@@ -185,6 +193,12 @@ final class HTTP2ServerSession: HTTP2Session, ClientSide {
 
   func abort(_ stream: RelayedStream) {
     reset(stream.clientStreamID, NGHTTP2_INTERNAL_ERROR)
+  }
+
+  /// RFC 9113, section 8.1: the client is asked to stop, and its answer stays whole.
+  func endRequest(_ stream: RelayedStream) {
+    receiver.connectionCut(connection, reason: .refusedBody)
+    reset(stream.clientStreamID, NGHTTP2_NO_ERROR)
   }
 
   func abortSlowReader(_ stream: RelayedStream) {
