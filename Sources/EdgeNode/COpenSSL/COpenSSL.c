@@ -13,6 +13,7 @@ static int buffers_read(BIO *bio, char *into, int wanted) {
   strait_tls_buffers *buffers = BIO_get_data(bio);
   BIO_clear_retry_flags(bio);
   if (buffers->input_count == 0) {
+    buffers->starved = 1;
     BIO_set_retry_read(bio);
     return -1;
   }

@@ -3,6 +3,8 @@
 package struct RelayLimits: Sendable {
   package var requestBodyBytes = 32 * 1024 * 1024
   package var handshakeMicroseconds: Int64 = 10_000_000
+  /// Messages of TLS itself behind the handshake; clients send no others.
+  package var keyUpdatesPerMinute = 10
   package var bodyGapMicroseconds: Int64 = 30_000_000
   package var firstByteMicroseconds: Int64 = 120_000_000
   package var chunkGapMicroseconds: Int64 = 300_000_000

@@ -102,6 +102,7 @@ package struct LimitKey {
       both("settings_entries", anyCount, \.settingsEntries),
       both("settings_per_minute", anyCount, \.settingsPerMinute),
       both("pings_per_minute", anyCount, \.pingsPerMinute),
+      number("key_updates_per_minute", anyCount, \.keyUpdatesPerMinute),
       both("window_updates_per_data_frame", anyCount, \.windowUpdatesPerDataFrame),
       both("priority_frames_per_stream", anyCount, \.priorityFramesPerStream),
       both("empty_data_frames", anyCount, \.emptyDataFrames),

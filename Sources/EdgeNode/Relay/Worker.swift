@@ -259,6 +259,7 @@ final class Worker: RequestReceiver, ConnectionOwner, UpstreamPoolOwner {
         descriptor: descriptor, connecting: false, tls: session, loop: loop, owner: self,
         handshakeTimeoutMicroseconds: limits.handshakeMicroseconds)
       connection.slowReader = slowReader
+      connection.tlsMessages = EventBudget(limits.keyUpdatesPerMinute, per: 60_000_000)
       clients.add(
         Client(connection: connection, address: address, acceptedAt: loop.now, retiresAt: retirement()))
       counters.add(.connectionsAccepted)

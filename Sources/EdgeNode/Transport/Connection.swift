@@ -107,6 +107,8 @@ final class Connection: EventSource {
   private(set) var hasOpened = false
   /// What a peer has to take of bytes that wait for it.
   var slowReader: SlowReaderLimit?
+  /// Messages of TLS itself behind the handshake. Each costs new keys, and a hundred of them fit where a request does.
+  var tlsMessages = EventBudget(10, per: 60_000_000)
 
   private let owner: ConnectionOwner
   private let descriptor: Int32
@@ -330,7 +332,7 @@ final class Connection: EventSource {
     case .done:
       resumedTLS = tls?.resumed ?? false
       becomeOpen()
-    case .needsInput: break
+    case .needsInput, .message: break
     case .ended, .failed: close(.handshakeFailed)
     }
   }
@@ -350,6 +352,8 @@ final class Connection: EventSource {
       switch step {
       case .done:
         session?.receive(UnsafeRawBufferPointer(rebasing: space[..<count]))
+      case .message:
+        guard tlsMessages.spend(now: loop.now) else { return close(.cut(.keyUpdateFlood)) }
       case .needsInput:
         _ = sendRecords()
         return

@@ -9,7 +9,7 @@ package enum ConnectionCut: UInt8, CaseIterable, Sendable {
   // For what the client did, or did not do.
   case headTimeout, headerBomb, rapidReset, glitches, pingFlood, settingsFlood, windowUpdateFlood,
     priorityFlood
-  case emptyDataFlood, overhead, queuedFrames, slowReader, refusedBody, protocolError
+  case emptyDataFlood, keyUpdateFlood, overhead, queuedFrames, slowReader, refusedBody, protocolError
   /// Its connection goes on: who wanted more than there was beside what the address holds has been refused that.
   case hoarding
   // For no fault of its own.
@@ -20,7 +20,7 @@ package enum ConnectionCut: UInt8, CaseIterable, Sendable {
   package var isOffence: Bool {
     switch self {
     case .headerBomb, .rapidReset, .glitches, .pingFlood, .settingsFlood, .windowUpdateFlood, .priorityFlood,
-      .emptyDataFlood,
+      .emptyDataFlood, .keyUpdateFlood,
       .overhead, .queuedFrames, .protocolError, .hoarding:
       true
     default: false
@@ -55,6 +55,7 @@ package enum ConnectionCut: UInt8, CaseIterable, Sendable {
     case .windowUpdateFlood: "window_update_flood"
     case .priorityFlood: "priority_flood"
     case .emptyDataFlood: "empty_data_flood"
+    case .keyUpdateFlood: "key_update_flood"
     case .overhead: "overhead"
     case .queuedFrames: "queued_frames"
     case .slowReader: "slow_reader"

@@ -151,6 +151,7 @@ package final class TLSContext: @unchecked Sendable {
       pointer,
       Int(SSL_MODE_ENABLE_PARTIAL_WRITE) | Int(SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER)
         | Int(SSL_MODE_RELEASE_BUFFERS))
+    _ = strait_ssl_ctx_return_after_messages(pointer)
     return pointer
   }
 }

@@ -8,6 +8,8 @@ struct TLSSession: ~Copyable {
     case done
     /// More bytes from the peer are needed.
     case needsInput
+    /// A message of TLS itself was read; there may be more to read.
+    case message
     /// The peer ended the stream in order.
     case ended
     case failed
@@ -81,6 +83,7 @@ struct TLSSession: ~Copyable {
   func offer(_ bytes: UnsafeRawBufferPointer) {
     buffers.pointee.input = bytes.bindMemory(to: UInt8.self).baseAddress
     buffers.pointee.input_count = bytes.count
+    buffers.pointee.starved = 0
   }
 
   func handshake() -> Step {
@@ -132,7 +135,7 @@ struct TLSSession: ~Copyable {
 
   private func step(_ result: Int32) -> Step {
     switch SSL_get_error(ssl, result) {
-    case SSL_ERROR_WANT_READ: .needsInput
+    case SSL_ERROR_WANT_READ: buffers.pointee.starved == 0 ? .message : .needsInput
     case SSL_ERROR_ZERO_RETURN: .ended
     default: .failed
     }

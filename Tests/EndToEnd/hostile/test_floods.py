@@ -4,6 +4,7 @@ import pytest
 
 from .checks import assert_held
 from .floods import EMPTY_FRAMES, PROVOKED_RESETS, RAPID_RESETS
+from .key_updates import KEY_UPDATES
 
 ATTACKERS = 100
 
@@ -24,3 +25,8 @@ def test_resets_provoked_from_our_side(siege, flood):
 def test_frames_that_carry_nothing(siege, flood):
     report = siege(flood, ATTACKERS)
     assert_held(report, *flood.reasons)
+
+
+@pytest.mark.parametrize("flood", KEY_UPDATES, ids=lambda flood: flood.name)
+def test_new_keys_of_tls(siege, flood):
+    assert_held(siege(flood, ATTACKERS), "key_update_flood")

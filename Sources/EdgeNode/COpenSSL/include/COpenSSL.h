@@ -20,6 +20,8 @@ typedef struct {
   uint8_t *output;
   size_t output_count;
   size_t output_capacity;
+  // OpenSSL has asked for input since this was last cleared, and there was none.
+  int starved;
 } strait_tls_buffers;
 
 // A BIO over the buffers, which must outlive it. NULL when out of memory.
@@ -30,6 +32,10 @@ static inline long strait_ssl_ctx_set_min_version(SSL_CTX *context, int version)
   return SSL_CTX_set_min_proto_version(context, version);
 }
 static inline long strait_ssl_ctx_set_mode(SSL_CTX *context, long mode) { return SSL_CTX_set_mode(context, mode); }
+// Has SSL_read return after a message of TLS itself, such as a KeyUpdate, and not read on by itself.
+static inline long strait_ssl_ctx_return_after_messages(SSL_CTX *context) {
+  return SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
+}
 static inline int strait_ssl_ctx_set_groups(SSL_CTX *context, const char *names) {
   return SSL_CTX_set1_groups_list(context, names);
 }
