@@ -116,3 +116,45 @@ def test_an_upstream_that_refuses_every_stream_is_given_up(client, scripted, way
     with scripted.doing(refuse):
         assert ask(client, way).status == 502
     assert 2 <= len(scripted.exchanges) <= 3
+
+
+FORGED = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 13\r\n\r\n{\"forged\": 1}"
+BODILESS = {
+    "204": b"HTTP/1.1 204 No Content\r\n\r\n",
+    "304": b"HTTP/1.1 304 Not Modified\r\n\r\n",
+    "length 0": b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("way", HTTP1_WAYS)
+@pytest.mark.parametrize("bodiless", BODILESS)
+def test_what_follows_an_answer_without_a_body_answers_nobody(client, scripted, way, bodiless):
+    """One piece of bytes brings the answer and a forged one, which would be the next customer's."""
+
+    async def poison(exchange):
+        await exchange.raw(BODILESS[bodiless] + FORGED)
+
+    answers = iter([poison])
+
+    async def poison_the_first(exchange):
+        await next(answers, scripts.chat())(exchange)
+
+    with scripted.doing(poison_the_first):
+        assert not ask(client, way).body
+        answer = ask(client, way)
+        assert answer.status == 200 and b"Hello from the script" in answer.body
+        assert scripted.exchanges[0].connection != scripted.last.connection
+
+
+@pytest.mark.parametrize("way", HTTP1_WAYS)
+def test_an_upstream_that_speaks_unasked_is_not_asked_again(client, scripted, way):
+    async def answer_twice(exchange):
+        await scripts.chat()(exchange)
+        await exchange.raw(FORGED)
+        await exchange.until_gone()
+
+    with scripted.doing(answer_twice):
+        assert ask(client, way).status == 200
+        assert scripted.last.gone.wait(30)
+    with scripted.doing(scripts.chat()):
+        assert b"Hello from the script" in ask(client, way).body

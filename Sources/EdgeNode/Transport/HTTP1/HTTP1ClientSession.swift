@@ -23,6 +23,8 @@ final class HTTP1ClientSession: Session, UpstreamSide {
   private var bytesOfAnswer = 0
   private var uncredited = 0
   private var isRetired = false
+  /// A part of the request has been taken for sending: what comes can be its answer.
+  private var hasBegun = false
   private var requestBody = RequestBody.length
 
   /// How the request's body goes out.
@@ -54,6 +56,7 @@ final class HTTP1ClientSession: Session, UpstreamSide {
     stream.upstreamEnded = false
     bytesOfAnswer = 0
     uncredited = 0
+    hasBegun = false
     requestBody = stream.forwarded.index(of: .contentLength) == nil ? .chunked : .length
     writeHead(stream.forwarded)
     connection.needsFlush()
@@ -82,6 +85,7 @@ final class HTTP1ClientSession: Session, UpstreamSide {
 
   override func produce(into space: UnsafeMutableRawBufferPointer) -> Int {
     guard let base = space.baseAddress else { return 0 }
+    hasBegun = true
     var used = min(output.count, space.count)
     if used > 0, let bytes = output.readable.baseAddress {
       base.copyMemory(from: bytes, byteCount: used)
@@ -126,6 +130,10 @@ final class HTTP1ClientSession: Session, UpstreamSide {
       // An upstream that speaks unasked cannot be trusted with the next request.
       connection.close(.failed)
       return
+    }
+    guard hasBegun else {
+      // It was sent before the request: what an answer left behind, or a forged one for whoever comes next.
+      return fail(answersServed > 0 ? .staleConnection : .malformed)
     }
     bytesOfAnswer += bytes.count
     guard let stream, stream.upstreamHeadDone else {
@@ -201,6 +209,11 @@ final class HTTP1ClientSession: Session, UpstreamSide {
     guard let stream else { return }
     if !trailers.isEmpty { takeTrailers(stream) }
     let requestIsSent = output.isEmpty && stream.requestIsSent && requestBody != .chunked
+    // Bytes behind an answer without a body, which would be read as the next one's.
+    if !input.isEmpty {
+      keepsAlive = false
+      input.release()
+    }
     self.stream = nil
     stream.upstreamEnded = true
     stream.upstream = nil
