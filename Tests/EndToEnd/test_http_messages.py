@@ -196,3 +196,27 @@ def test_a_switch_of_protocols_that_nobody_asked_for_is_an_upstreams_fault(clien
     with scripted.doing(answering_after((101, {"upgrade": "websocket", "connection": "upgrade"}))):
         answer = client.answer(client.ask(chat_body("scripted-http1")))
     assert (answer.status, answer.information) == (502, [])
+
+
+MOST_INFORMATION = 16
+
+
+def test_as_many_early_hints_as_an_answer_may_need_pass(client, scripted, way):
+    hints = [(103, {"link": f"</{number}.css>"}) for number in range(MOST_INFORMATION)]
+    with scripted.doing(answering_after(*hints)):
+        answer = client.answer(client.ask(chat_body(f"scripted-{way}")))
+    assert (answer.status, answer.information) == (200, hints)
+
+
+@pytest.mark.parametrize(
+    "hints",
+    [[(103, {"link": "</a.css>"})] * (MOST_INFORMATION + 1), [(103, {"link": "</" + "a" * 15_000 + ".css>"})] * 3],
+    ids=["many", "large"],
+)
+def test_more_early_hints_than_that_are_an_upstreams_fault(world, client, scripted, way, hints):
+    """A client that does not read would have them all wait for it."""
+    with scripted.doing(answering_after(*hints)):
+        answer = client.answer(client.ask(chat_body(f"scripted-{way}")))
+        assert answer.status == 502
+    assert world.record(answer.headers["x-request-id"])["outcome"] == "upstream_malformed"
+    assert client.answer(client.ask(chat_body(f"scripted-{way}"))).status == 200

@@ -65,6 +65,9 @@ class RelayedStream {
   /// The answer's final head is complete: fields that come later are trailers.
   final var upstreamHeadDone = false
   final var upstreamEnded = false
+  /// Informational heads that came before the answer's, and how large they were together.
+  final var informationCount = 0
+  final var informationBytes = 0
   final var upstreamSlot = -1
 
   /// About what a stream and the relay's part of it take.
@@ -109,6 +112,31 @@ class RelayedStream {
   }
 
   // MARK: For the upstream's session
+
+  /// A client that does not read has them all wait for it, and each may be as large as an answer's head.
+  private static let informationLimit = 16
+  private static let informationBytesLimit = 32 * 1024
+
+  /// An informational head (1xx) is in `upstreamHead`.
+  /// - Returns: false where there have been more, or larger ones, than any answer needs
+  final func takeInformation(status: Int) -> Bool {
+    informationCount += 1
+    informationBytes += upstreamHead.listSize
+    guard informationCount <= Self.informationLimit, informationBytes <= Self.informationBytesLimit else {
+      return false
+    }
+    upstreamInformationReceived(status: status)
+    upstreamHead.removeAll()
+    return true
+  }
+
+  /// Nothing of an answer has come.
+  final func beginAnswer() {
+    upstreamHeadDone = false
+    upstreamEnded = false
+    informationCount = 0
+    informationBytes = 0
+  }
 
   final var unsentCount: Int { forwardedBody.count &- forwardedOffset }
   /// The upstream has been sent all of the body.

@@ -52,8 +52,7 @@ final class HTTP1ClientSession: Session, UpstreamSide {
   func start(_ stream: RelayedStream) {
     self.stream = stream
     stream.upstream = self
-    stream.upstreamHeadDone = false
-    stream.upstreamEnded = false
+    stream.beginAnswer()
     bytesOfAnswer = 0
     uncredited = 0
     hasBegun = false
@@ -155,8 +154,7 @@ final class HTTP1ClientSession: Session, UpstreamSide {
           head.copyAnswer(input.readable, into: stream.upstreamHead)
           input.consume(length)
           parser.reset()
-          stream.upstreamInformationReceived(status: head.status)
-          stream.upstreamHead.removeAll()
+          guard stream.takeInformation(status: head.status) else { return fail(.malformed) }
           continue
         }
         head.copyAnswer(input.readable, into: stream.upstreamHead)

@@ -27,8 +27,7 @@ final class HTTP2ClientSession: HTTP2Session, UpstreamSide {
 
   /// Sends the stream's `forwarded` head and its body.
   func start(_ stream: RelayedStream) {
-    stream.upstreamHeadDone = false
-    stream.upstreamEnded = false
+    stream.beginAnswer()
     stream.upstreamWaits = false
     let owner = Unmanaged.passUnretained(stream).toOpaque()
     let fields = stream.forwarded.nghttp2Fields(in: connection.loop.buffers)
@@ -115,8 +114,7 @@ final class HTTP2ClientSession: HTTP2Session, UpstreamSide {
       return
     }
     if status < 200 {
-      stream.upstreamInformationReceived(status: status)
-      stream.upstreamHead.removeAll()
+      if !stream.takeInformation(status: status) { fail(stream, .malformed) }
       return
     }
     stream.upstreamHeadDone = true
