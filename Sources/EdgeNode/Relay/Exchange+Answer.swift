@@ -74,9 +74,14 @@ extension Exchange {
       return
     }
     creditUpstream()
+    noteWaiting()
+    client?.wake(self)
+  }
+
+  /// Bytes wait for the client, the upstream's or the edge's own: it has to take them, and they count.
+  private func noteWaiting() {
     if !answerBody.isEmpty { pace.begin(now: worker.loop.now) }
     countAnswer()
-    client?.wake(self)
   }
 
   func takeAnswerEnd() {
@@ -129,6 +134,7 @@ extension Exchange {
         return
       }
       ErrorBody.appendEvent(fault, dialect: dialect, endpoint: endpoint, requestID: id, into: answerBody)
+      noteWaiting()
       endAnswer()
     case .done: break
     }
@@ -191,6 +197,7 @@ extension Exchange {
     releaseReader()
     request.release()
     answerEnded = true
+    noteWaiting()
     client?.sendHead(self, ends: isHead)
   }
 
@@ -211,6 +218,7 @@ extension Exchange {
     appendOwnFields(region: nil)
     if !isHead { document.withUnsafeBytes { answerBody.append($0) } }
     answerEnded = true
+    noteWaiting()
     client?.sendHead(self, ends: isHead)
   }
 

@@ -151,3 +151,29 @@ class DripReader:
 
 
 DRIP_READERS = [DripReader("a byte at a time"), DripReader("ten bytes at a time", step=10)]
+
+
+@dataclasses.dataclass(frozen=True)
+class NoWindow:
+    """Asks for answers of the edge's own, gives them no window, and shows by PINGs that it lives. Each must be reset."""
+
+    name: str
+    make: object
+    streams: int = 4
+
+    def __call__(self, target: Target, source: str) -> Outcome:
+        opening = frames.PREFACE + frames.settings(*NO_WINDOW)
+        streams = [stream_of(index) for index in range(self.streams)]
+        with Connection(target, source, opening=opening) as connection:
+            connection.send(b"".join(self.make(target, index) for index in range(self.streams)))
+            deadline = time.monotonic() + 2 * CUT_SECONDS
+            while time.monotonic() < deadline:
+                if all(connection.done(stream) for stream in streams) or connection.cut:
+                    return outcome_of(connection, cut=True, sent=self.streams)
+                connection.answers()
+                # Fewer PINGs than a flood of them has.
+                time.sleep(0.5)
+            return outcome_of(connection, cut=False, sent=self.streams, words="the answers wait on")
+
+
+NO_WINDOWS = [NoWindow("lists of models", _models), NoWindow("refusals", _unknown)]

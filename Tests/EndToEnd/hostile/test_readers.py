@@ -4,7 +4,7 @@ import pytest
 from scripted import scripts
 
 from .checks import assert_held
-from .readers import DRIP_READERS, NEVER_READS, NEVER_READS_HTTP1
+from .readers import DRIP_READERS, NEVER_READS, NEVER_READS_HTTP1, NO_WINDOWS
 
 ATTACKERS = 100
 MEGABYTE = "x" * (1 << 20)
@@ -29,4 +29,9 @@ def test_a_peer_over_http1_that_never_reads(strict_http1_siege, attack):
 
 @pytest.mark.parametrize("attack", DRIP_READERS, ids=lambda attack: attack.name)
 def test_a_peer_that_takes_a_drop_at_a_time(strict_siege, big_answers, attack):
+    assert_held(strict_siege(attack, ATTACKERS), "slow_reader")
+
+
+@pytest.mark.parametrize("attack", NO_WINDOWS, ids=lambda attack: attack.name)
+def test_a_peer_that_leaves_the_edges_own_answers(strict_siege, attack):
     assert_held(strict_siege(attack, ATTACKERS), "slow_reader")
