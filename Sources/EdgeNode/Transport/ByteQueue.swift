@@ -154,10 +154,11 @@ func placeInPool<Value: ~Copyable>(_ value: @autoclosure () -> Value) -> UnsafeM
   return pointer
 }
 
-/// Ends a value that `placeInPool` made.
+/// Ends a value that `placeInPool` made. Readers hold texts of what they read, so it is cleansed.
 func takeOutOfPool<Value: ~Copyable>(_ pointer: UnsafeMutablePointer<Value>?) {
   guard let pointer else { return }
   pointer.deinitialize(count: 1)
+  strait_cleanse(pointer, MemoryLayout<Value>.size)
   strait_pool_give_sized(pointer, MemoryLayout<Value>.size)
 }
 
