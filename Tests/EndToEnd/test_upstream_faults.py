@@ -5,6 +5,7 @@ import json
 import anthropic
 import openai
 import pytest
+from http_clients import chat_body
 from scripted import WAYS, scripts
 from world import STRICT, chat_request, events, message_request
 
@@ -164,6 +165,56 @@ def test_a_whole_answer_that_is_cut_short(world, scripted, http2):
     with scripted.doing(promise_more), world.http(http2=http2) as client, pytest.raises(Exception) as error:
         client.post("/chat/completions", json=chat_request()).json()
     assert type(error.value).__name__ in ("RemoteProtocolError", "ReadError", "JSONDecodeError")
+
+
+WHOLE_ANSWER = json.dumps(scripts.chat_document("m", "Hello", scripts.USAGE)).encode()
+
+
+def ending_with_its_connection(text, end):
+    """An answer that nothing but its connection's end can end."""
+
+    async def answer(exchange):
+        await exchange.head(200, {"content-type": "application/json"}, framing="close")
+        await exchange.write(text)
+        await end(exchange)
+
+    return answer
+
+
+async def in_order(exchange):
+    await exchange.end()
+
+
+async def without_a_word(exchange):
+    await exchange.fall_silent()
+    await exchange.until_gone()
+
+
+@pytest.mark.parametrize(
+    ("way", "text", "end"),
+    [
+        ("http1", WHOLE_ANSWER[:-10], in_order),
+        ("http1-tls", WHOLE_ANSWER[:-10], in_order),
+        ("http1-tls", WHOLE_ANSWER[:-10], without_a_word),
+        ("http1-tls", WHOLE_ANSWER, without_a_word),
+    ],
+    ids=["cut", "cut over TLS", "cut, and TLS not ended", "TLS not ended"],
+)
+def test_an_answer_that_its_connection_ended_too_early_does_not_look_whole(world, client, scripted, way, text, end):
+    with scripted.doing(ending_with_its_connection(text, end)):
+        stream = client.ask(chat_body(f"scripted-{way}"))
+        request_id = client.head(stream).headers["x-request-id"]
+        with pytest.raises((EOFError, OSError)):
+            client.answer(stream)
+    assert world.record(request_id)["outcome"] == "upstream_cut"
+
+
+@pytest.mark.parametrize("way", ["http1", "http1-tls"])
+def test_the_control_one_that_its_connection_ended_in_order_is_whole(world, client, scripted, way):
+    with scripted.doing(ending_with_its_connection(WHOLE_ANSWER, in_order)):
+        answer = client.answer(client.ask(chat_body(f"scripted-{way}")))
+    assert (answer.status, bytes(answer.body)) == (200, WHOLE_ANSWER)
+    assert world.record(answer.headers["x-request-id"])["outcome"] == "completed"
 
 
 @pytest.mark.parametrize(

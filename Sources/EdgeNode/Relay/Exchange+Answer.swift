@@ -101,6 +101,7 @@ extension Exchange {
       releaseRequest()
     }
     if end != .complete, isEventStream { return breakOff(end == .cut ? .upstreamCut : .upstreamMalformed) }
+    if end == .cut, endedWithConnection { return breakOff(.upstreamCut) }
     endAnswer()
   }
 

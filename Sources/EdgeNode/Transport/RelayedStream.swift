@@ -65,6 +65,8 @@ class RelayedStream {
   /// The answer's final head is complete: fields that come later are trailers.
   final var upstreamHeadDone = false
   final var upstreamEnded = false
+  /// Nothing but its connection's end has ended the answer.
+  final var endedWithConnection = false
   /// Informational heads that came before the answer's, and how large they were together.
   final var informationCount = 0
   final var informationBytes = 0
@@ -134,6 +136,7 @@ class RelayedStream {
   final func beginAnswer() {
     upstreamHeadDone = false
     upstreamEnded = false
+    endedWithConnection = false
     informationCount = 0
     informationBytes = 0
   }

@@ -83,6 +83,10 @@ class Exchange:
         """Closes the connection in order, whatever is owed on it."""
         raise NotImplementedError
 
+    async def fall_silent(self) -> None:
+        """Ends the connection as one end of TCP does, without TLS's word for it; HTTP/1.1 only."""
+        raise NotImplementedError
+
     async def goaway(self, last_stream: int | None = None) -> None:
         """Says that the connection takes no more requests, and that those after `last_stream` were not looked at;
         without one, none is refused. HTTP/2 only."""

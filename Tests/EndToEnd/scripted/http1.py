@@ -1,6 +1,8 @@
 """The HTTP/1.1 side of the scripted upstream."""
 
 import asyncio
+import os
+import socket
 
 from .exchange import Exchange, Request
 from .gone import ClientGone
@@ -51,6 +53,13 @@ class Http1Exchange(Exchange):
     async def close(self):
         self.keep_alive = False
         self._writer.close()
+
+    async def fall_silent(self):
+        self.keep_alive = False
+        # Past TLS, which would say its close_notify.
+        sock = self._writer.transport.get_extra_info("socket")
+        with socket.socket(fileno=os.dup(sock.fileno())) as ours:
+            ours.shutdown(socket.SHUT_WR)
 
     async def raw(self, data):
         if self.gone_in_loop.is_set():

@@ -243,7 +243,9 @@ final class HTTP1ClientSession: Session, UpstreamSide {
   }
 
   override func receiveEnd(inOrder: Bool) {
-    if let stream, stream.upstreamHeadDone, framing.endsWithConnection {
+    // Over TLS an end without a word of it may be an attacker's, or a crash.
+    if inOrder, let stream, stream.upstreamHeadDone, framing.endsWithConnection {
+      stream.endedWithConnection = true
       keepsAlive = false
       end()
       return
