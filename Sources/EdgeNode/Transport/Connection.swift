@@ -78,8 +78,10 @@ final class Connection: EventSource {
   /// How long, and for how many bytes, the peer may go on talking when all is said.
   private static let lingerMicroseconds: Int64 = 2_000_000
   private static let lingerBytes = 1024 * 1024
-  /// How long the last words may take.
+  /// How long the last words may take to a peer whose connection is cut, or of whom nothing is expected while it reads.
   private static let closingMicroseconds: Int64 = 10_000_000
+  /// The same for one that is held to a pace of reading meanwhile: the last words may be the end of its answer.
+  private static let pacedClosingMicroseconds: Int64 = 3_600_000_000
 
   /// How often a session is asked for bytes before other connections have their turn. One that has given half a buffer
   /// is asked again only when those with less to say have said it.
@@ -128,6 +130,7 @@ final class Connection: EventSource {
   private let openedAt: Int64
   private let handshakeTimeoutMicroseconds: Int64
   private var closingSince: Int64 = 0
+  private var closingLimit = Connection.closingMicroseconds
   private var lingeredBytes = 0
   private var pace = ReadingPace()
 
@@ -185,7 +188,11 @@ final class Connection: EventSource {
     guard phase == .open else { return }
     phase = .closing
     closingSince = loop.now
-    if case .cut(let cut) = reason { owner.connectionCut(self, reason: cut) }
+    if case .cut(let cut) = reason {
+      owner.connectionCut(self, reason: cut)
+    } else if slowReader != nil {
+      closingLimit = Self.pacedClosingMicroseconds
+    }
     pauseReading()
     loop.needsFlush(self)
   }
@@ -217,7 +224,7 @@ final class Connection: EventSource {
       if now - closingSince > Self.lingerMicroseconds { close() }
       return
     }
-    if phase == .closing, now - closingSince > Self.closingMicroseconds { return close() }
+    if phase == .closing, now - closingSince > closingLimit { return close() }
     if let slowReader, !pace.isEnough(slowReader, now: now) { return close(.cut(.slowReader)) }
     session?.sweep(now: now)
   }
