@@ -133,6 +133,31 @@ package struct UpstreamRequest: Codable, Sendable {
   }
 }
 
+/// What is to change of an upstream; what is absent stays.
+package struct UpstreamChangeRequest: Codable, Sendable, Equatable {
+  /// Another origin has to be given its own credential with it.
+  package var url: String?
+  package var httpVersion: String?
+  /// `none` takes the credential away.
+  package var credentialStyle: String?
+  package var credential: String?
+  /// Empty for the system's trust.
+  package var caPEM: String?
+  package var `private`: Bool?
+
+  package init(
+    url: String? = nil, httpVersion: String? = nil, credentialStyle: String? = nil, credential: String? = nil,
+    caPEM: String? = nil, private: Bool? = nil
+  ) {
+    self.url = url
+    self.httpVersion = httpVersion
+    self.credentialStyle = credentialStyle
+    self.credential = credential
+    self.caPEM = caPEM
+    self.private = `private`
+  }
+}
+
 /// An upstream without its credential, which no one gets to see again.
 package struct UpstreamSummary: Codable, Sendable {
   package var id: String
@@ -188,6 +213,28 @@ package struct OfferRequest: Codable, Sendable {
     self.upstream = upstream
     self.upstreamModel = upstreamModel
     self.dialect = dialect
+    self.weight = weight
+    self.inputPrice = inputPrice
+    self.outputPrice = outputPrice
+    self.cachedInputPrice = cachedInputPrice
+    self.cacheWritePrice = cacheWritePrice
+  }
+}
+
+/// What is to change of an offer; what is absent stays. Prices count from now on: what was used before keeps its cost.
+package struct OfferChangeRequest: Codable, Sendable, Equatable {
+  package var upstreamModel: String?
+  package var weight: Int?
+  package var inputPrice: Int64?
+  package var outputPrice: Int64?
+  package var cachedInputPrice: Int64?
+  package var cacheWritePrice: Int64?
+
+  package init(
+    upstreamModel: String? = nil, weight: Int? = nil, inputPrice: Int64? = nil, outputPrice: Int64? = nil,
+    cachedInputPrice: Int64? = nil, cacheWritePrice: Int64? = nil
+  ) {
+    self.upstreamModel = upstreamModel
     self.weight = weight
     self.inputPrice = inputPrice
     self.outputPrice = outputPrice

@@ -14,9 +14,11 @@ package enum AdminRoute {
   package static let edges = "/admin/v1/edges"
   /// POST `JoinTokenRequest` → `JoinToken`
   package static let joinTokens = "/admin/v1/join-tokens"
-  /// GET → `[UpstreamSummary]`, POST `UpstreamRequest` → `UpstreamSummary`
+  /// GET → `[UpstreamSummary]`, POST `UpstreamRequest` → `UpstreamSummary`; PUT `/{name or id}`
+  /// `UpstreamChangeRequest` → `UpstreamSummary`
   package static let upstreams = "/admin/v1/upstreams"
-  /// GET → `[OfferSummary]`, POST `OfferRequest` → `OfferSummary`
+  /// GET → `[OfferSummary]`, POST `OfferRequest` → `OfferSummary`; PUT `/{id or model}` `OfferChangeRequest` →
+  /// `OfferSummary`; DELETE `/{id or model}` → `OfferSummary`, removed. A model names an offer where there is one of it.
   package static let offers = "/admin/v1/offers"
   /// GET → `[TeamSummary]`, POST `TeamRequest` → `TeamSummary`; PUT `/{name or id}` `TeamChangeRequest` → `TeamSummary`
   package static let teams = "/admin/v1/teams"

@@ -64,3 +64,17 @@ package struct OfferSpecification: Sendable {
     return value
   }
 }
+
+extension OfferSpecification {
+  /// An offer as it is to be: what stands, and what the request changes of it.
+  package init(_ standing: OfferSummary, changing request: OfferChangeRequest) throws(Refusal) {
+    try self.init(
+      OfferRequest(
+        model: standing.model, upstream: standing.upstream,
+        upstreamModel: request.upstreamModel ?? standing.upstreamModel, dialect: standing.dialect,
+        weight: request.weight ?? standing.weight, inputPrice: request.inputPrice ?? standing.inputPrice,
+        outputPrice: request.outputPrice ?? standing.outputPrice,
+        cachedInputPrice: request.cachedInputPrice ?? standing.cachedInputPrice,
+        cacheWritePrice: request.cacheWritePrice ?? standing.cacheWritePrice))
+  }
+}

@@ -19,6 +19,9 @@ package struct PriceHistory: Sendable, Equatable {
     (entries.last { $0.validFrom <= moment } ?? entries.first)?.prices
   }
 
+  /// What it costs from the last change on.
+  package var newest: TokenPrices? { entries.last?.prices }
+
   package static func == (left: PriceHistory, right: PriceHistory) -> Bool {
     left.entries.elementsEqual(right.entries) { $0 == $1 }
   }

@@ -51,13 +51,15 @@ package struct UpstreamSpecification: Sendable {
 
   package static let maximumPEMLength = 64 * 1024
 
-  package init(_ request: UpstreamRequest) throws(Refusal) {
+  /// - Parameter keepsCredential: it has one already that stays, so that the request need not bring it
+  package init(_ request: UpstreamRequest, keepsCredential: Bool = false) throws(Refusal) {
     name = try ResourceName(request.name, of: "upstream")
     region = try ResourceName(request.region, of: "region")
     address = try UpstreamAddress(request.url)
     httpVersion = try Self.httpVersion(request.httpVersion, for: address)
     credential = try request.credential.map { text throws(Refusal) in try Credential(text) }
-    credentialStyle = try Self.credentialStyle(request.credentialStyle, hasCredential: credential != nil)
+    credentialStyle = try Self.credentialStyle(
+      request.credentialStyle, hasCredential: credential != nil || keepsCredential)
     certificateAuthorityPEM = request.caPEM
     isPrivate = request.private ?? false
     network = try Self.network(request.network)
@@ -106,5 +108,31 @@ package struct UpstreamSpecification: Sendable {
         : .invalid("credential_style \(text) needs a credential", hint: "give the credential, or use none")
     }
     return style
+  }
+}
+
+extension UpstreamSpecification {
+  /// An upstream as it is to be: what stands, and what the request changes of it.
+  /// - Parameter authority: the CA certificates that stand
+  package init(
+    _ standing: UpstreamSummary, authority: String?, changing request: UpstreamChangeRequest
+  ) throws(Refusal) {
+    let hasCredential = standing.credentialStyle != CredentialStyle.none.rawValue
+    let dropsCredential = request.credentialStyle == CredentialStyle.none.rawValue
+    let keepsCredential = hasCredential && request.credential == nil && !dropsCredential
+    // A credential without a word about its style is sent as the one before, or as bearer.
+    let style = request.credentialStyle ?? (hasCredential ? standing.credentialStyle : nil)
+    let whole = UpstreamRequest(
+      name: standing.name, region: standing.region, url: request.url ?? standing.url,
+      httpVersion: request.httpVersion ?? standing.httpVersion, credentialStyle: style,
+      credential: request.credential, caPEM: request.caPEM.map { $0.isEmpty ? nil : $0 } ?? authority,
+      private: request.private ?? standing.private)
+    try self.init(whole, keepsCredential: keepsCredential)
+    // A secret goes to the origin that it was given for, and to no other.
+    if keepsCredential, try UpstreamAddress(standing.url).origin != address.origin {
+      throw .invalid(
+        "\(address.origin) is another origin than the one that has the credential",
+        hint: "give the credential for the new origin too, or credential_style none")
+    }
   }
 }

@@ -14,13 +14,55 @@ package enum OfferStore {
       INSERT INTO offers (id, upstream_id, model, upstream_model, dialect, weight) VALUES ($1, $2, $3, $4, $5, $6)
       """,
       id, upstream, offer.model.text, offer.upstreamModel.text, Int32(offer.dialect.rawValue), offer.weight)
+    try await appendPrices(offer.prices, of: id, on: session)
+  }
+
+  /// What the offer costs from now on. Later than every price before, whatever the clock says.
+  private static func appendPrices(
+    _ prices: TokenPrices, of id: OfferID, on session: some PostgresSession
+  ) async throws {
     try await session.query(
       """
       INSERT INTO offer_prices
         (offer_id, valid_from, input_price, cached_input_price, cache_write_price, output_price)
-      VALUES ($1, now(), $2, $3, $4, $5)
-      """,
-      id, offer.prices.input, offer.prices.cachedInput, offer.prices.cacheWrite, offer.prices.output)
+      SELECT $1, greatest(now(), max(valid_from) + interval '1 microsecond'), $2, $3, $4, $5
+      FROM offer_prices WHERE offer_id = $1
+      """, id, prices.input, prices.cachedInput, prices.cacheWrite, prices.output)
+  }
+
+  /// The offer of that id, or those of that model.
+  package static func named(_ idOrModel: String, on session: some PostgresSession) async throws -> [OfferID] {
+    try await session.query("SELECT id FROM offers WHERE id::text = lower($1) OR model = $1", idOrModel)
+      .map { try $0.get("id") }
+  }
+
+  /// - Returns: whether edges have to learn of it
+  package static func update(
+    _ id: OfferID, _ offer: OfferSpecification, on session: PostgresTransaction
+  ) async throws -> Bool {
+    try await session.execute(
+      """
+      UPDATE offers SET upstream_model = $2, weight = $3
+      WHERE id = $1 AND (upstream_model, weight) IS DISTINCT FROM ($2, $3)
+      """, id, offer.upstreamModel.text, offer.weight) == 1
+  }
+
+  /// - Returns: whether it costs something else from now on
+  package static func updatePrices(
+    _ prices: TokenPrices, of id: OfferID, on session: PostgresTransaction
+  ) async throws -> Bool {
+    // Two changes at once come one after the other.
+    try await session.query("SELECT FROM offers WHERE id = $1 FOR UPDATE", id)
+    guard try await self.prices(of: [id], on: session)[id]?.newest != prices else { return false }
+    try await appendPrices(prices, of: id, on: session)
+    return true
+  }
+
+  /// Its prices stay: records that come late are still charged.
+  /// - Returns: how many offers are left; nothing where it was gone already
+  package static func remove(_ id: OfferID, on session: PostgresTransaction) async throws -> Int64? {
+    guard try await session.execute("DELETE FROM offers WHERE id = $1", id) == 1 else { return nil }
+    return try await session.query("SELECT count(*) AS left FROM offers").single().get("left")
   }
 
   package static func list(on session: some PostgresSession) async throws -> [OfferSummary] {

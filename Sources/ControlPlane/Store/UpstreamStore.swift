@@ -44,6 +44,30 @@ package enum UpstreamStore {
     ).first.map(summary)
   }
 
+  /// - Returns: the CA certificates that it is trusted by; the row stays as it is until the transaction ends
+  package static func lockedAuthority(
+    _ id: UpstreamID, on session: PostgresTransaction
+  ) async throws -> String? {
+    try await session.query("SELECT ca_pem FROM upstreams WHERE id = $1 FOR UPDATE", id).first?.get("ca_pem")
+  }
+
+  /// - Parameter sealedCredential: nothing keeps the one that it has, where its style wants one
+  /// - Returns: whether that changes anything
+  package static func update(
+    _ id: UpstreamID, _ upstream: UpstreamSpecification, sealedCredential: [UInt8]?,
+    on session: PostgresTransaction
+  ) async throws -> Bool {
+    try await session.execute(
+      """
+      UPDATE upstreams SET origin = $2, path_prefix = $3, protocol = $4, credential_style = $5, ca_pem = $7, private = $8,
+        credential_sealed = CASE WHEN $5 = 'none' THEN NULL ELSE coalesce($6, credential_sealed) END
+      WHERE id = $1 AND ($6::bytea IS NOT NULL OR (origin, path_prefix, protocol, credential_style, ca_pem, private)
+        IS DISTINCT FROM ($2, $3, $4, $5, $7, $8))
+      """, id, upstream.address.origin, upstream.address.pathPrefix, upstream.httpVersion.rawValue,
+      upstream.credentialStyle.rawValue, sealedCredential, upstream.certificateAuthorityPEM,
+      upstream.isPrivate) == 1
+  }
+
   package static func named(_ name: String, on session: some PostgresSession) async throws -> UpstreamID? {
     try await session.query("SELECT id FROM upstreams WHERE name = $1", name).first?.get("id")
   }

@@ -54,7 +54,11 @@ package enum UsageListStore {
 
   private static let listing: Statement = """
     SELECT usage.*, edges.region AS edge_region, upstreams.region AS region, upstreams.name AS upstream,
-      teams.name AS team, keys.public_id AS key_public_id, offers.model
+      teams.name AS team, keys.public_id AS key_public_id,
+      coalesce(offers.model, (
+        SELECT before ->> 'model' FROM configuration_changes
+        WHERE kind = 'offer' AND resource = usage.offer_id::text AND before IS NOT NULL ORDER BY version DESC LIMIT 1
+      )) AS model
     FROM (
       SELECT * FROM usage_records
       WHERE ($1::uuid IS NULL OR team_id = $1) AND ($2::uuid IS NULL OR key_id = $2) AND ($3::uuid IS NULL OR id = $3)

@@ -24,6 +24,8 @@ struct CommandLineTests {
       "offer add m --upstream u --dialect openai --input-price 0.15 --output-price 0 --weight 3",
       "offer add m --upstream u --dialect anthropic --input-price 3 --output-price 15 --cached-input-price 0.3"
         + " --cache-write-price 3.75 --upstream-model n",
+      "upstream update a --credential-file f", "upstream update a --url https://x --no-private --system-ca",
+      "offer update m --weight 3", "offer update m --input-price 0.2 --upstream-model n", "offer remove m",
       "offer list", "team create t --account a", "team create t --staleness-limit 15m",
       "team update t --staleness-limit never", "team list",
       "version confirm 9", "version rollback 8 --confirm 12",
@@ -53,6 +55,9 @@ struct CommandLineTests {
       ("offer add m --upstream u --dialect cohere --input-price 1 --output-price 1", "anthropic"),
       ("key revoke sk-strait-canary", "the shell's history"),
       ("usage list --since 1h --until 2h", "--since must be before --until"),
+      ("upstream update a", "say what is to change"), ("offer update m", "say what is to change"),
+      ("upstream update a --credential-style none --credential-file f", "takes no credential"),
+      ("upstream update a --credential sk", "can be read in the list of processes"),
       ("usage list --limit 0", "--limit"), ("usage list --since soon", "write a time like"),
       ("profile set p --token canary", "list of processes"), ("profile set ../p", "letters, digits"),
     ])

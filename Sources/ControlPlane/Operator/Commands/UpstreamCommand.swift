@@ -5,7 +5,21 @@ import Foundation
 struct UpstreamCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "upstream", abstract: "Upstreams: the origins that answer, each in a region.",
-    subcommands: [Add.self, List.self])
+    subcommands: [Add.self, Update.self, List.self])
+
+  enum HTTPVersion: String, CaseIterable, ExpressibleByArgument {
+    case http1, http2, negotiated
+  }
+
+  enum CredentialStyle: String, CaseIterable, ExpressibleByArgument {
+    case none
+    case bearer
+    case apiKey = "api-key"
+  }
+
+  enum Network: String, CaseIterable, ExpressibleByArgument {
+    case `public`, `private`
+  }
 
   struct Add: AdminCommand {
     static let configuration = CommandConfiguration(
@@ -14,20 +28,6 @@ struct UpstreamCommand: ParsableCommand {
         A credential is read from a file or from standard input and never from an argument, because arguments stand in \
         the list of processes and in the shell's history. It is sent to this upstream's origin only.
         """)
-
-    enum HTTPVersion: String, CaseIterable, ExpressibleByArgument {
-      case http1, http2, negotiated
-    }
-
-    enum CredentialStyle: String, CaseIterable, ExpressibleByArgument {
-      case none
-      case bearer
-      case apiKey = "api-key"
-    }
-
-    enum Network: String, CaseIterable, ExpressibleByArgument {
-      case `public`, `private`
-    }
 
     @Argument(help: "A name for it.")
     var name: String
@@ -44,14 +44,7 @@ struct UpstreamCommand: ParsableCommand {
     @Option(help: "How it wants its credential: bearer where one is given, or api-key for x-api-key.")
     var credentialStyle: CredentialStyle?
 
-    @Option(help: "A file with the credential, closed to other users.")
-    var credentialFile: String?
-
-    @Flag(help: "Read the credential from standard input.")
-    var credentialStdin = false
-
-    @Option(help: "A file with the CA to trust there, in PEM form, instead of the system's.")
-    var caFile: String?
+    @OptionGroup var secrets: UpstreamSecrets
 
     @Flag(
       name: .customLong("private"),
@@ -65,26 +58,13 @@ struct UpstreamCommand: ParsableCommand {
         """)
     var network = Network.public
 
-    /// Only there to be refused with the reason.
-    @Option(help: .hidden)
-    var credential: String?
-
     @OptionGroup var global: GlobalOptions
 
     func validate() throws {
-      if credential != nil {
-        throw ValidationError(
-          "a credential in an argument can be read in the list of processes and in the shell's history; "
-            + "use --credential-file or --credential-stdin, and replace this one")
-      }
-      if credentialFile != nil && credentialStdin {
-        throw ValidationError("give --credential-file or --credential-stdin, not both")
-      }
-      let isGiven = credentialFile != nil || credentialStdin
       switch credentialStyle {
-      case .some(.none) where isGiven:
+      case .some(.none) where secrets.isCredentialGiven:
         throw ValidationError("--credential-style none takes no credential")
-      case .bearer where !isGiven, .apiKey where !isGiven:
+      case .bearer where !secrets.isCredentialGiven, .apiKey where !secrets.isCredentialGiven:
         throw ValidationError("this credential style needs --credential-file or --credential-stdin")
       default: break
       }
@@ -93,9 +73,8 @@ struct UpstreamCommand: ParsableCommand {
     func perform(_ client: AdminClient) async throws {
       let request = UpstreamRequest(
         name: name, region: region, url: url, httpVersion: httpVersion?.rawValue,
-        credentialStyle: credentialStyle?.rawValue, credential: try readCredential()?.text,
-        caPEM: try caFile.map { path in try readAuthority(path) }, private: isPrivate ? true : nil,
-        network: network.rawValue)
+        credentialStyle: credentialStyle?.rawValue, credential: try secrets.readCredential()?.text,
+        caPEM: try secrets.readAuthority(), private: isPrivate ? true : nil, network: network.rawValue)
       let upstream: UpstreamSummary = try await client.post(AdminRoute.upstreams, request)
       if global.json { return try Output.json(upstream) }
       try Output.write(
@@ -104,29 +83,65 @@ struct UpstreamCommand: ParsableCommand {
         "next: strait offer add MODEL --upstream \(upstream.name) --dialect openai --input-price P --output-price P"
       )
     }
+  }
 
-    private func readCredential() throws(OperatorFault) -> Secret? {
-      if let credentialFile { return try Secret.read(file: credentialFile, what: "credential") }
-      return credentialStdin ? try Secret.readStandardInput(what: "credential") : nil
+  struct Update: AdminCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Change an upstream: another credential, another address.",
+      discussion: """
+        What is not given stays. A credential goes only to the origin that it was given for, so another origin needs its \
+        credential with it. The change goes to one edge first, and is taken back where that edge then fails.
+        """)
+
+    @Argument(help: "Its name or id.")
+    var upstream: String
+
+    @Option(help: "Its origin, with the path before /v1 where it has one: https://HOST[:PORT][/PREFIX].")
+    var url: String?
+
+    @Option(help: "How to speak to it; negotiated is for https only.")
+    var httpVersion: HTTPVersion?
+
+    @Option(help: "How it wants its credential; none takes the credential away.")
+    var credentialStyle: CredentialStyle?
+
+    @OptionGroup var secrets: UpstreamSecrets
+
+    @Flag(name: .customLong("system-ca"), help: "Trust the system's CAs again, and no CA of its own.")
+    var trustsSystem = false
+
+    @Flag(
+      name: .customLong("private"), inversion: .prefixedNo,
+      help: "Whether only edges of its own region may use it.")
+    var isPrivate: Bool?
+
+    @Option(help: "Where its addresses may be: public ones alone, or those of private networks too.")
+    var network: Network?
+
+    @OptionGroup var global: GlobalOptions
+
+    func validate() throws {
+      if credentialStyle == .some(.none) && secrets.isCredentialGiven {
+        throw ValidationError("--credential-style none takes no credential")
+      }
+      if trustsSystem && secrets.caFile != nil {
+        throw ValidationError("give --ca-file or --system-ca, not both")
+      }
+      let isChange =
+        url != nil || httpVersion != nil || credentialStyle != nil || isPrivate != nil || trustsSystem
+        || secrets.caFile != nil || secrets.isCredentialGiven || network != nil
+      if !isChange { throw ValidationError("say what is to change, for example --credential-file FILE") }
     }
 
-    private func readAuthority(_ path: String) throws(OperatorFault) -> String {
-      let next = "give a file of certificates in PEM form"
-      let text: String
-      do {
-        text = try String(contentsOfFile: path, encoding: .utf8)
-      } catch {
-        throw OperatorFault("could not read the CA file \(path)", next: next)
-      }
-      guard text.contains("-----BEGIN CERTIFICATE-----") else {
-        throw OperatorFault("the CA file \(path) holds no certificate", next: next)
-      }
-      guard !text.contains("PRIVATE KEY-----") else {
-        throw OperatorFault(
-          "the CA file \(path) holds a private key, which must not be sent anywhere",
-          next: "give a file with the certificates alone")
-      }
-      return text
+    func perform(_ client: AdminClient) async throws {
+      let request = UpstreamChangeRequest(
+        url: url, httpVersion: httpVersion?.rawValue, credentialStyle: credentialStyle?.rawValue,
+        credential: try secrets.readCredential()?.text,
+        caPEM: trustsSystem ? "" : try secrets.readAuthority(), private: isPrivate, network: network?.rawValue)
+      let changed: UpstreamSummary = try await client.put(AdminRoute.upstreams, id: upstream, request)
+      if global.json { return try Output.json(changed) }
+      try Output.write("\(printable(changed.name)) changed (\(changed.id))\n")
+      Output.note("next: strait rollout list shows when every edge has it")
     }
   }
 

@@ -95,9 +95,20 @@ struct AdminRouter {
     route(.post, AdminRoute.upstreams, status: .created) { request in
       try await upstreams.create(try await request.document(), by: request.actor)
     }
+    route(.put, AdminRoute.upstreams + "/:upstream") { request in
+      try await upstreams.update(
+        try request.parameter("upstream"), try await request.document(), by: request.actor)
+    }
     route(.get, AdminRoute.offers) { _ in try await offers.list() }
     route(.post, AdminRoute.offers, status: .created) { request in
       try await offers.create(try await request.document(), by: request.actor)
+    }
+    route(.put, AdminRoute.offers + "/:offer") { request in
+      try await offers.update(
+        try request.parameter("offer"), try await request.document(), by: request.actor)
+    }
+    route(.delete, AdminRoute.offers + "/:offer") { request in
+      try await offers.remove(try request.parameter("offer"), by: request.actor)
     }
   }
 

@@ -26,6 +26,18 @@ extension UpstreamRequest: RequestDocument {
   }
 }
 
+extension UpstreamChangeRequest: RequestDocument {
+  package static var keys: Set<String> {
+    ["url", "http_version", "credential_style", "credential", "ca_pem", "private"]
+  }
+}
+
+extension OfferChangeRequest: RequestDocument {
+  package static var keys: Set<String> {
+    ["upstream_model", "weight", "input_price", "output_price", "cached_input_price", "cache_write_price"]
+  }
+}
+
 extension OfferRequest: RequestDocument {
   package static var keys: Set<String> {
     [

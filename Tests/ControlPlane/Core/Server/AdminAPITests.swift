@@ -106,6 +106,11 @@ struct AdminAPITests {
         let offer =
           #"{"model": "m", "upstream": "x", "dialect": "openai", "input_price": 1, "output_price": -1}"#
         try await refused("POST", AdminRoute.offers, offer, 400, "output_price")
+        try await refused(
+          "PUT", AdminRoute.upstreams + "/none", #"{"private": true}"#, 404, "strait upstream")
+        try await refused("PUT", AdminRoute.offers + "/none", #"{"weight": 1}"#, 404, "strait offer list")
+        try await refused("PUT", AdminRoute.offers + "/none", "{}", 400, "nothing is to be changed")
+        try await refused("DELETE", AdminRoute.offers + "/none", "", 404, "strait offer list")
         try await refused("POST", AdminRoute.teams, String(repeating: " ", count: 1 << 20 | 1), 413, "larger")
       }
     }
@@ -144,6 +149,12 @@ struct AdminAPITests {
       model: "", upstream: "", upstreamModel: "", dialect: "", weight: 1, inputPrice: 1, outputPrice: 1,
       cachedInputPrice: 1, cacheWritePrice: 1)
     #expect(try keys(offer) == OfferRequest.keys)
+    let change = UpstreamChangeRequest(
+      url: "", httpVersion: "", credentialStyle: "", credential: "", caPEM: "", private: true)
+    #expect(try keys(change) == UpstreamChangeRequest.keys)
+    let offered = OfferChangeRequest(
+      upstreamModel: "", weight: 1, inputPrice: 1, outputPrice: 1, cachedInputPrice: 1, cacheWritePrice: 1)
+    #expect(try keys(offered) == OfferChangeRequest.keys)
     #expect(try keys(KeyRequest(team: "", name: "", validSeconds: 1)) == KeyRequest.keys)
     #expect(try keys(TeamRequest(name: "", account: "", stalenessLimitSeconds: 1)) == TeamRequest.keys)
     #expect(try keys(TeamChangeRequest(stalenessLimitSeconds: 1)) == TeamChangeRequest.keys)

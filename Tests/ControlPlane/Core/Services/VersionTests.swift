@@ -24,7 +24,8 @@ struct VersionTests {
         changed.resources.map(\.fields) == [
           [FieldDifference(field: "title", before: "US East", after: "Virginia")]
         ])
-      try await running.replaceCredential(of: "mill", with: [1, 2, 3])
+      _ = try await running.services.upstreams.update(
+        "mill", UpstreamChangeRequest(credential: "sk-another"), by: .system)
       let replaced = try await running.newestDifference()
       #expect(replaced.resources.first?.fields.map(\.field) == ["credential"])
       let all = try await running.services.versions.difference(from: "1", to: String(replaced.to))
@@ -32,7 +33,7 @@ struct VersionTests {
       for shown in [added, replaced, all] {
         let text = String(decoding: try AdminJSON.encode(shown), as: UTF8.self)
         #expect(
-          !text.contains("credential_sealed") && !text.contains("010203") && !text.contains("sk-secret"))
+          !text.contains("credential_sealed") && !text.contains("sk-another") && !text.contains("sk-secret"))
       }
     }
   }
@@ -159,23 +160,10 @@ extension RunningControlPlane {
     return try await services.versions.difference(from: nil, to: String(newest))
   }
 
-  func changeWeight(of upstream: String, to weight: Int64) async throws {
-    try await ChangeService(pool: pool).perform(by: .system) { transaction in
-      let id: OfferID = try await transaction.query(
-        "UPDATE offers SET weight = $2 WHERE upstream_id = (SELECT id FROM upstreams WHERE name = $1) RETURNING id",
-        upstream, weight
-      ).single().get("id")
-      return ((), Change("offer.change", subject: id, resources: [ResourceKey(.offer, id)]))
-    }
-  }
-
-  func replaceCredential(of upstream: String, with sealed: [UInt8]) async throws {
-    try await ChangeService(pool: pool).perform(by: .system) { transaction in
-      let id: UpstreamID = try await transaction.query(
-        "UPDATE upstreams SET credential_sealed = $2 WHERE name = $1 RETURNING id", upstream, sealed
-      ).single().get("id")
-      return ((), Change("upstream.change", subject: id, resources: [ResourceKey(.upstream, id)]))
-    }
+  func changeWeight(of upstream: String, to weight: Int) async throws {
+    let offer = try await services.offers.list().first { $0.upstream == upstream }
+    let id = try #require(offer).id
+    _ = try await services.offers.update(id, OfferChangeRequest(weight: weight), by: .system)
   }
 
   func suspend(_ team: TeamID) async throws {
