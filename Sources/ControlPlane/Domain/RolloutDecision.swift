@@ -86,6 +86,9 @@ extension RolloutDecision {
     edge.isConnected && edge.version < rollout.target && now >= deadline(nil)
   }
 
+  /// Its own copy was wrong, so that it is sent everything: that says nothing about the version.
+  private func isMending(_ edge: RolloutEdge) -> Bool { edge.refusal != nil && edge.refused == nil }
+
   private func isGone(_ edge: RolloutEdge) -> Bool {
     !edge.isConnected && now >= max(deadline(edge.lastSeenAt), deadline(nil))
   }
@@ -97,7 +100,9 @@ extension RolloutDecision {
     let isLost: Bool
     if let canary {
       // A key must not wait for an edge that is away; a change that may have ended the edge gives it time to return.
-      isLost = rollout.pace == .watched ? isGone(canary) : !canary.isConnected || isSilent(canary)
+      isLost =
+        rollout.pace == .watched
+        ? isGone(canary) || isSilent(canary) && isMending(canary) : !canary.isConnected || isSilent(canary)
     } else {
       isLost = true
     }
@@ -105,27 +110,28 @@ extension RolloutDecision {
     let tolerated = rollout.pace == .watched ? 2 : Self.canariesToLose
     let name = canary?.shown ?? "the first edge"
     guard rollout.lost + 1 < tolerated else {
-      return .halt("\(name) went away while it tried version \(rollout.target), and so did the one before it")
+      return .halt(
+        "\(name) was lost while it tried version \(rollout.target), and so was the one before it")
     }
     let others = edges.filter { $0.id != rollout.canary }
     if let other = Self.canary(among: others, base: rollout.base) {
       return .enter(.canary, canary: other, watching: [other], lost: rollout.lost + 1)
     }
     if rollout.pace == .watched, canary != nil {
-      return .halt("\(name) went away while it tried version \(rollout.target) and did not come back")
+      return .halt("\(name) was lost while it tried version \(rollout.target), and there is no other one")
     }
     return .finish
   }
 
   /// Edges that went away or fell silent, where they are too many for chance.
   private func missing() -> String? {
-    if let edge = watched.first(where: isSilent) {
+    if let edge = watched.first(where: { isSilent($0) && !isMending($0) }) {
       return "\(edge.shown) did not answer to version \(rollout.target) within \(settings.answerSeconds) s"
     }
     guard rollout.stage != .canary else { return nil }
-    let gone = watched.filter(isGone)
+    let gone = watched.filter { isGone($0) || isSilent($0) && isMending($0) }
     guard rollout.lost + gone.count > toleratedLosses, let edge = gone.first else { return nil }
-    return "\(rollout.lost + gone.count) edges went away while they tried version \(rollout.target), "
+    return "\(rollout.lost + gone.count) edges were lost while they tried version \(rollout.target), "
       + "\(edge.shown) among them"
   }
 

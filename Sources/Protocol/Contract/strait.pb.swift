@@ -29,6 +29,49 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
+/// What speaks against a refused update.
+package nonisolated enum WireRefusalKind: SwiftProtobuf.Enum, Swift.CaseIterable {
+  package typealias RawValue = Int
+  case unspecified // = 0
+
+  /// what the version has
+  case ofVersion // = 1
+
+  /// that it does not fit what the edge holds: a whole snapshot of the version may well do
+  case ofBase // = 2
+  case UNRECOGNIZED(Int)
+
+  package init() {
+    self = .unspecified
+  }
+
+  package init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .ofVersion
+    case 2: self = .ofBase
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  package var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .ofVersion: return 1
+    case .ofBase: return 2
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  package static let allCases: [WireRefusalKind] = [
+    .unspecified,
+    .ofVersion,
+    .ofBase,
+  ]
+
+}
+
 package nonisolated enum WireDialect: SwiftProtobuf.Enum, Swift.CaseIterable {
   package typealias RawValue = Int
   case unspecified // = 0
@@ -351,6 +394,9 @@ package nonisolated struct WireConfigurationRefusal: Sendable {
 
   /// for a person to read
   package var reason: String = String()
+
+  /// unspecified from an edge that does not say
+  package var kind: WireRefusalKind = .unspecified
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1107,6 +1153,10 @@ package nonisolated struct WireUsageRecord: @unchecked Sendable {
 
 fileprivate nonisolated let _protobuf_package = "strait.v1"
 
+nonisolated extension WireRefusalKind: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0REFUSAL_KIND_UNSPECIFIED\0\u{1}REFUSAL_KIND_OF_VERSION\0\u{1}REFUSAL_KIND_OF_BASE\0")
+}
+
 nonisolated extension WireDialect: SwiftProtobuf._ProtoNameProviding {
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0DIALECT_UNSPECIFIED\0\u{1}DIALECT_OPENAI\0\u{1}DIALECT_ANTHROPIC\0")
 }
@@ -1416,7 +1466,7 @@ nonisolated extension WireConfigurationAcknowledgement: SwiftProtobuf.Message, S
 
 nonisolated extension WireConfigurationRefusal: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ConfigurationRefusal"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{1}reason\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{1}reason\0\u{1}kind\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1426,6 +1476,7 @@ nonisolated extension WireConfigurationRefusal: SwiftProtobuf.Message, SwiftProt
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularUInt64Field(value: &self.version) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 3: try { try decoder.decodeSingularEnumField(value: &self.kind) }()
       default: break
       }
     }
@@ -1438,12 +1489,16 @@ nonisolated extension WireConfigurationRefusal: SwiftProtobuf.Message, SwiftProt
     if !self.reason.isEmpty {
       try visitor.visitSingularStringField(value: self.reason, fieldNumber: 2)
     }
+    if self.kind != .unspecified {
+      try visitor.visitSingularEnumField(value: self.kind, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: WireConfigurationRefusal, rhs: WireConfigurationRefusal) -> Bool {
     if lhs.version != rhs.version {return false}
     if lhs.reason != rhs.reason {return false}
+    if lhs.kind != rhs.kind {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

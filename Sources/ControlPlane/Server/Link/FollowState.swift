@@ -64,7 +64,7 @@ package struct FollowState: Sendable, Equatable {
   /// without the fault: that goes out as one delta from what the edge runs, once, before everything does.
   /// - Returns: the pause in seconds before `goOn`; 0 for none
   package mutating func refuse(_ version: UInt64) -> Double {
-    if version < base, acknowledged > 0, !isSentAgain {
+    if isCrossing(version) {
       isSentAgain = true
       base = acknowledged
       sentSnapshot = false
@@ -80,6 +80,12 @@ package struct FollowState: Sendable, Equatable {
     isHeldBack = true
     return min(Self.longestPauseSeconds, Double(1 << min(refusedDeltas - 1, 10)))
   }
+
+  /// Whether a refusal, before it is taken with `refuse`, is of a whole configuration: nothing that comes then makes the
+  /// same version another one.
+  package func isFinal(refusalOf version: UInt64) -> Bool { sentSnapshot && !isCrossing(version) }
+
+  private func isCrossing(_ version: UInt64) -> Bool { version < base && acknowledged > 0 && !isSentAgain }
 
   /// What the edge says that it holds is not what the version has: to be followed by a snapshot, like a refusal. While
   /// something newer is on its way, that is judged.

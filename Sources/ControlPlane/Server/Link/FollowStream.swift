@@ -221,7 +221,9 @@ final class FollowStream: Sendable {
     logger.error(
       "edge refused a configuration", metadata: ["version": "\(refusal.version)", "reason": "\(reason)"])
     let pause: Double = shared.withLock {
-      $0.report.refusedVersion = refusal.version
+      // What is sent next will show whether the version is at fault, or nothing but the edge's own copy.
+      let isOpen = refusal.kind == .ofBase && $0.follow?.isFinal(refusalOf: refusal.version) == false
+      if !isOpen { $0.report.refusedVersion = refusal.version }
       $0.report.refusal = reason
       return $0.follow?.refuse(refusal.version) ?? 0
     }

@@ -200,6 +200,7 @@ final class ConfigurationFollower: Sendable {
         $0.refusal = .with {
           $0.version = version
           $0.reason = reason
+          $0.kind = kind.wire
         }
       })
   }
@@ -291,4 +292,16 @@ private final class FollowSession: Sendable {
   func progressed() { marks.withLock { $0.hasProgressed = true } }
   var isConnected: Bool { marks.withLock { $0.isConnected } }
   var hasProgressed: Bool { marks.withLock { $0.hasProgressed } }
+}
+
+extension RefusalKind {
+  fileprivate var wire: WireRefusalKind {
+    switch self {
+    // The update alone does not tell whether it was misread, or what it goes on from is not what it should be.
+    case .brokenHash, .gap: .ofBase
+    case .incomplete, .older, .malformed, .duplicate, .dangling, .unknown, .doubtful, .otherLineage,
+      .unusable:
+      .ofVersion
+    }
+  }
 }

@@ -46,6 +46,20 @@ struct FollowStateTests {
     #expect(state.next(newest: 10) == 0)
   }
 
+  @Test("only the refusal of a snapshot is final, for the version may come again otherwise")
+  func finality() {
+    var state = state(holding: 5)
+    state.sent(from: 5, to: 6)
+    state.sent(from: 6, to: 7)
+    #expect(!state.isFinal(refusalOf: 6))
+    #expect(state.refuse(6) == 0)
+    state.sent(from: 5, to: 7)
+    #expect(!state.isFinal(refusalOf: 7))
+    #expect(state.refuse(7) == 0)
+    state.sent(from: 0, to: 7)
+    #expect(state.isFinal(refusalOf: 7))
+  }
+
   @Test("who refuses every delta is sent snapshots ever more seldom, until a delta is taken")
   func heldBack() {
     var state = state(holding: 5)

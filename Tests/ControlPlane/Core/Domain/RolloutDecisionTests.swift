@@ -160,7 +160,7 @@ struct RolloutDecisionTests {
       Issue.record("goes on")
       return
     }
-    #expect(reason.contains("went away while it tried version 11"))
+    #expect(reason.contains("was lost while it tried version 11"))
     // It was evicted: nobody waits.
     #expect(next(watched, [other]) == .enter(.canary, canary: other, watching: [other], lost: 1))
   }
@@ -185,6 +185,38 @@ struct RolloutDecisionTests {
     }
     #expect(reason.contains("did not answer to version 11 within 30 s"))
     #expect(next(rollout(.region, watching: edges), edges, after: 30) == .finish)
+  }
+
+  @Test(
+    "an edge that is sent everything for its own fault is replaced as the first, and counts as gone later")
+  func mending() {
+    var (mending, alsoMending) = (edge(1), edge(2))
+    mending.refusal = "the content does not match its hash"
+    alsoMending.refusal = mending.refusal
+    let other = edge(3, "us")
+    let first = rollout(.canary, .watched, watching: [edge(1)])
+    #expect(next(first, [mending, other], after: 29) == .wait(until: start.adding(seconds: 30)))
+    #expect(
+      next(first, [mending, other], after: 30) == .enter(.canary, canary: other, watching: [other], lost: 1))
+    // The control: one that refuses the version itself.
+    mending.refused = 11
+    guard case .halt = next(first, [mending, other]) else {
+      Issue.record("goes on")
+      return
+    }
+    mending.refused = nil
+    let region = rollout(.region, .watched, watching: [edge(1), edge(2), edge(3, "us")])
+    var heard = edge(3, "us", version: 11)
+    heard.reportedAt = start.adding(seconds: 40)
+    var taken = edge(2, version: 11)
+    taken.reportedAt = heard.reportedAt
+    // Until it reports after its time, it is waited for like every edge that is connected.
+    mending.reportedAt = heard.reportedAt
+    #expect(next(region, [mending, taken, heard], after: 45) == .finish)
+    guard case .halt = next(region, [mending, alsoMending, heard], after: 45) else {
+      Issue.record("goes on")
+      return
+    }
   }
 
   @Test("one edge that goes away is chance, two are not")

@@ -12,6 +12,8 @@ final class AttendingEdge: Sendable {
     case take
     /// Takes every version but that one.
     case refuse(UInt64, String)
+    /// Takes none from that one on, or no delta to one, and says what speaks against it.
+    case refuseAll(from: UInt64, kind: WireRefusalKind, snapshots: Bool)
     /// Keeps it without an answer, until `answer`.
     case hold
   }
@@ -57,9 +59,11 @@ final class AttendingEdge: Sendable {
   /// Connects, and returns when the control plane knows what the edge runs.
   static func join(
     _ running: RunningControlPlane, as edge: TestEdge,
-    holding state: ConfigurationState = ConfigurationState(), claiming claim: Claim = .nothing
+    holding state: ConfigurationState = ConfigurationState(), claiming claim: Claim = .nothing,
+    behaving behaviour: Behaviour = .take
   ) async throws -> AttendingEdge {
     let attending = AttendingEdge(edge, holding: state, claiming: claim)
+    attending.will(behaviour)
     attending.start(running)
     try await eventually {
       let listed = try await FleetStore.list(on: running.pool).first { $0.id == edge.id.description }
@@ -155,23 +159,29 @@ final class AttendingEdge: Sendable {
       return shared.held ?? shared.state
     }
     let next = try base.applying(parts)
+    let isSnapshot = parts.first?.fromVersion == 0
     switch shared.withLock({ $0.behaviour }) {
+    case .refuseAll(let first, let kind, let snapshots)
+    where next.version >= first && (snapshots || !isSnapshot):
+      shared.withLock { $0.refusals += 1 }
+      refuse(next.version, "it is not to be", kind)
     case .hold: shared.withLock { $0.held = next }
     case .refuse(next.version, let reason):
       shared.withLock { $0.refusals += 1 }
       refuse(next.version, reason)
-    case .take, .refuse:
+    case .take, .refuse, .refuseAll:
       shared.withLock { $0.state = next }
       acknowledge(next.version)
     }
   }
 
-  private func refuse(_ version: UInt64, _ reason: String) {
+  private func refuse(_ version: UInt64, _ reason: String, _ kind: WireRefusalKind = .unspecified) {
     outgoing.yield(
       .with {
         $0.refusal = .with {
           $0.version = version
           $0.reason = reason
+          $0.kind = kind
         }
       })
   }
