@@ -175,26 +175,49 @@ extension RolloutService {
     }
   }
 
-  /// Makes a version that has what was everywhere before the rollout, for all edges at once.
+  /// Makes a version that has what was everywhere before the rollout, for all edges at once. What had been changed behind
+  /// it meanwhile follows in a version of its own, which is tried like any other.
   /// - Returns: false where there is nothing that may be taken back: a rollback is not rolled back in its turn, and
   ///   access that was taken away stays away
   private static func takeBack(
     _ rollout: Rollout, reason: String, newest: UInt64, by actor: Actor, on transaction: PostgresTransaction
   ) async throws -> Bool {
     guard rollout.pace != .atOnce else { return false }
-    var resources = try await RollbackStore.restore(to: rollout.base, on: transaction).changed
-    // Where keys were what edges refused, those that were made with them never worked everywhere.
-    if rollout.pace == .quick {
-      resources += try await RollbackStore.revokeKeys(
+    let failed = RollbackStore.Failed(
+      base: rollout.base, target: rollout.target, isOfCallers: rollout.pace == .quick, newest: newest)
+    var resources: [ResourceKey] = []
+    // Where keys were what edges refused, those that were made with them never worked everywhere. A key that goes with
+    // what edges had refused before it was made is none of those.
+    let isAlone = try await !RolloutStore.followsHalted(rollout, on: transaction)
+    if rollout.pace == .quick && isAlone {
+      resources = try await RollbackStore.revokeKeys(
         madeAfter: rollout.base, through: rollout.target, on: transaction)
     }
-    guard !resources.isEmpty else { return false }
+    let hasChanged = try await RollbackStore.hasChanged(failed, on: transaction)
+    guard hasChanged || !resources.isEmpty else { return false }
+    resources += try await RollbackStore.takeBack(failed, on: transaction).changed
     try await RolloutStore.end(
       rollout.number, .rolledBack, reason: reason, rolledBackBy: newest + 1, on: transaction)
     let change = Change(
       "rollout.rollback", subject: "of version \(rollout.target) to \(rollout.base)", resources: resources,
       pace: .atOnce, restores: rollout.base)
     try await ChangeService.record(change, by: actor, on: transaction)
+    try await bringAgain(failed, by: actor, on: transaction)
     return true
+  }
+
+  private static func bringAgain(
+    _ failed: RollbackStore.Failed, by actor: Actor, on transaction: PostgresTransaction
+  ) async throws {
+    guard failed.newest > failed.target else { return }
+    let again = try await RollbackStore.bringAgain(failed, on: transaction)
+    guard !again.changed.isEmpty else { return }
+    let left = again.kept.isEmpty ? "" : ", without \(again.kept.map(\.id).joined(separator: " "))"
+    let confirmed = try await ConfirmationStore.confirmed(
+      after: failed.target, through: failed.newest, on: transaction)
+    let change = Change(
+      "rollout.go-on", subject: "with what waited behind version \(failed.target)\(left)",
+      resources: again.changed, confirms: confirmed.map { _ in failed.newest + 2 })
+    try await ChangeService.record(change, by: actor, on: transaction)
   }
 }

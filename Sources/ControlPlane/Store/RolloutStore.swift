@@ -110,6 +110,15 @@ package enum RolloutStore {
     ).count == 1
   }
 
+  /// Whether an earlier one from the same base came to a halt and was left behind: what its edges refused goes along.
+  static func followsHalted(_ rollout: Rollout, on session: some PostgresSession) async throws -> Bool {
+    try await session.query(
+      """
+      SELECT FROM rollouts WHERE base = $1 AND number < $2 AND state = 'superseded' AND reason IS NOT NULL LIMIT 1
+      """, Int64(clamping: rollout.base), rollout.number
+    ).count == 1
+  }
+
   // MARK: Writing
 
   static func begin(

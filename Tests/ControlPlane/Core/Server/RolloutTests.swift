@@ -98,6 +98,153 @@ struct RolloutTests {
     }
   }
 
+  @Test(
+    "what waited behind a bad offer is not undone with it: teams stay, and a good offer is tried by itself")
+  func waiting() async throws {
+    var settings = RolloutSettings()
+    settings.dwellSeconds = 600
+    try await withControlPlane(rollout: settings) { running in
+      let team = try await running.applyFleet().team
+      let id = try #require(TeamID(team.id))
+      try await running.suspend(id)
+      let before = try await ChangeStore.newestVersion(on: running.pool)
+      let fleet = [
+        // Who says that it understands the contract is told of limits.
+        try await AttendingEdge.join(running, claiming: .right),
+        try await AttendingEdge.join(running, region: "us-east", claiming: .right),
+      ]
+      try await eventually { fleet.allSatisfy { $0.version == before } }
+      try await eventually {
+        try await running.services.rollouts.list(limit: "1").allSatisfy { $0.state == "done" }
+      }
+
+      try await running.changeWeight(of: "mill", to: 7)
+      let opened = try await running.openRollout()
+      let canary = try #require(fleet.first { $0.edge.id.description == opened.canary })
+      let spared = try #require(fleet.first { $0.edge.id.description != opened.canary })
+      try await eventually { canary.version == before + 1 }
+      _ = try await running.services.revocations.setSuspended(
+        "red", SuspensionRequest(suspended: false, confirm: nil), by: .system)
+      _ = try await running.services.teams.update(
+        "red", TeamChangeRequest(stalenessLimitSeconds: 900), by: .system)
+      _ = try await running.services.offers.create(Sample.offer("good"), by: .system)
+      let key = try await running.makeKey()
+      // Versions + 2 to + 5 wait; + 6 takes the bad one back everywhere, + 7 has the good offer.
+      try await eventually {
+        canary.report(ended: 50, failed: 40)
+        return spared.version == before + 6 && canary.version == before + 7
+      }
+      for edge in fleet {
+        let team = try #require(edge.state.teams[id])
+        #expect(!team.suspended && team.stalenessLimitSeconds == 900)
+        #expect(KeyID(key.summary.id).map(edge.state.keys.contains) == true)
+        #expect(edge.state.offers.values.first { $0.model == "gemma" }?.weight == 100)
+      }
+      #expect(spared.state.offers.count == 1 && canary.state.offers.count == 2)
+      let rollouts = try await running.services.rollouts.list(limit: nil)
+      #expect(rollouts.first { $0.target == before + 1 }?.rolledBackBy == before + 6)
+      #expect(rollouts.first?.state == "running" && rollouts.first?.target == before + 7)
+      #expect(rollouts.first?.pace == "watched")
+      #expect(Set(try await running.services.offers.list().map(\.model)) == ["gemma", "good"])
+      let team2 = try #require(try await running.services.teams.list().first)
+      #expect(!team2.suspended && team2.stalenessLimitSeconds == 900)
+      for edge in fleet { await edge.leave() }
+    }
+  }
+
+  @Test(
+    "what stands on an upstream that is taken back goes with it, and what was changed again since stays changed"
+  )
+  func dependents() async throws {
+    try await withControlPlane { running in
+      let offer = try await running.applyFleet().offer
+      let edge = try await AttendingEdge.join(running)
+      let before = try await ChangeStore.newestVersion(on: running.pool)
+      try await eventually { edge.version == before }
+      edge.will(.hold)
+      _ = try await running.services.upstreams.create(Sample.upstream("other"), by: .system)
+      try await eventually { edge.held == before + 1 }
+      _ = try await running.services.offers.create(Sample.offer("lost", upstream: "other"), by: .system)
+      _ = try await running.services.offers.create(Sample.offer("kept"), by: .system)
+      _ = try await running.services.offers.update(offer.id, OfferChangeRequest(weight: 9), by: .system)
+      edge.refuseHeld(before + 1, because: "I know no other")
+      // + 2 to + 4 waited, + 5 takes the upstream back, + 6 brings again what may stay.
+      try await eventually { edge.version == before + 6 }
+      #expect(try await running.services.upstreams.list().map(\.name) == ["mill"])
+      let offers = try await running.services.offers.list()
+      #expect(Set(offers.map(\.model)) == ["gemma", "kept"])
+      #expect(offers.first { $0.model == "gemma" }?.weight == 9)
+      #expect(Set(edge.state.offers.values.map(\.model)) == ["gemma", "kept"])
+      let told = try await running.services.versions.list(before: nil, limit: "1").first?.subject
+      #expect(told?.contains("what waited behind version \(before + 1), without") == true)
+      await edge.leave()
+    }
+  }
+
+  @Test("an edge whose own copy is wrong gets everything, and the version goes on, with the key that it has")
+  func ownCopy() async throws {
+    try await withControlPlane { running in
+      _ = try await running.applyFleet()
+      let fleet = [
+        try await AttendingEdge.join(running), try await AttendingEdge.join(running, region: "us-east"),
+      ]
+      let before = try await ChangeStore.newestVersion(on: running.pool)
+      try await eventually { fleet.allSatisfy { $0.version == before } }
+      for edge in fleet { edge.will(.refuseAll(from: before + 1, kind: .ofBase, snapshots: false)) }
+      let key = try await running.makeKey()
+      try await eventually { fleet.allSatisfy { $0.version == before + 1 } }
+      #expect(fleet.allSatisfy { $0.refusals == 1 && $0.bases.last == 0 })
+      try await eventually { try await running.services.rollouts.list(limit: "1").first?.state == "done" }
+      #expect(
+        try await running.services.keys.list(team: nil).first { $0.id == key.summary.id }?.revokedAt == nil)
+      for edge in fleet { await edge.leave() }
+    }
+  }
+
+  @Test("where the whole is refused as well, it is the version's fault after all", arguments: [true, false])
+  func ownCopyOrNot(saysOfBase: Bool) async throws {
+    try await withControlPlane { running in
+      _ = try await running.applyFleet()
+      let edge = try await AttendingEdge.join(running)
+      let before = try await ChangeStore.newestVersion(on: running.pool)
+      try await eventually { edge.version == before }
+      let kind = saysOfBase ? WireRefusalKind.ofBase : .ofVersion
+      edge.will(.refuseAll(from: before + 1, kind: kind, snapshots: saysOfBase))
+      let key = try await running.makeKey()
+      try await eventually {
+        try await running.services.keys.list(team: nil).first { $0.id == key.summary.id }?.revokedAt != nil
+      }
+      edge.will(.take)
+      await edge.leave()
+    }
+  }
+
+  @Test("a key that goes out with what was refused before it is not revoked for that")
+  func innocentKey() async throws {
+    try await withControlPlane { running in
+      _ = try await running.applyFleet()
+      let old = try await running.makeKey()
+      let edge = try await AttendingEdge.join(running)
+      let before = try await ChangeStore.newestVersion(on: running.pool)
+      try await eventually { edge.version == before }
+      edge.will(.refuseAll(from: before + 1, kind: .ofVersion, snapshots: true))
+      _ = try await running.services.keys.revoke(old.summary.publicID, by: .system)
+      try await eventually { try await running.services.rollouts.list(limit: "1").first?.state == "halted" }
+      let key = try await running.makeKey()
+      try await eventually {
+        let newest = try await running.services.rollouts.list(limit: "1").first
+        return newest?.target == before + 2 && newest?.state == "halted"
+      }
+      #expect(
+        try await running.services.keys.list(team: nil).first { $0.id == key.summary.id }?.revokedAt == nil)
+      edge.will(.take)
+      let halted = try #require(try await running.services.rollouts.list(limit: "1").first)
+      _ = try await running.services.rollouts.resume(String(halted.number), by: .system)
+      try await eventually { KeyID(key.summary.id).map(edge.state.keys.contains) == true }
+      await edge.leave()
+    }
+  }
+
   @Test("a newcomer starts with what is everywhere, while a change is still tried elsewhere")
   func newcomer() async throws {
     try await withControlPlane { running in
