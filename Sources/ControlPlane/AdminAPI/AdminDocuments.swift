@@ -46,6 +46,8 @@ package struct EdgeSummary: Codable, Sendable {
   package var lagSeconds: Int
   /// Why it refused a version, where it did, or what is wrong with the one that it runs.
   package var refusal: String?
+  /// The version that it refused; absent where its own copy is what is wrong.
+  package var refusedVersion: UInt64?
   package var spooledRecords: UInt64
   package var lostRecords: UInt64
   package var certificateExpiresAt: String
@@ -56,7 +58,7 @@ package struct EdgeSummary: Codable, Sendable {
     id: String, region: String, baseURL: String, softwareVersion: String, connected: Bool, enrolledAt: String,
     lastSeenAt: String?, version: UInt64, newestVersion: UInt64, refusal: String?, spooledRecords: UInt64,
     lostRecords: UInt64, certificateExpiresAt: String, evictedAt: String? = nil, silentSeconds: Int? = nil,
-    lagSeconds: Int = 0
+    lagSeconds: Int = 0, refusedVersion: UInt64? = nil
   ) {
     self.id = id
     self.region = region
@@ -74,6 +76,7 @@ package struct EdgeSummary: Codable, Sendable {
     self.evictedAt = evictedAt
     self.silentSeconds = silentSeconds
     self.lagSeconds = lagSeconds
+    self.refusedVersion = refusedVersion
   }
 }
 

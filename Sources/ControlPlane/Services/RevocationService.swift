@@ -122,17 +122,17 @@ package struct RevocationService: Sendable {
   }
 
   /// Says to edges that refused a revocation of many keys that it is meant. Where they also refused the configuration that
-  /// holds it, and so halted its rollout, a new version says the same of what is gone there, and begins anew.
+  /// holds it, a new version says the same of what is gone there; a rollout that halted for it begins anew with that.
   package func confirm(_ text: String, by actor: Actor) async throws -> RevocationSummary {
     let number = try Self.number(text)
     let confirmed = try await changes.perform(by: actor) { transaction in
       _ = try await HistoryStore.lock(on: transaction)
-      let halted = try await RevocationStore.halting(number, on: transaction)
+      let refused = try await RevocationStore.heldUp(by: number, on: transaction)
       guard let confirmed = try await RevocationStore.confirm(number, on: transaction) else {
         throw Self.unknown(number)
       }
       let change = Change(
-        "revocation.confirm", subject: "\(number) as \(confirmed)", confirms: halted)
+        "revocation.confirm", subject: "\(number) as \(confirmed)", confirms: refused)
       return (confirmed, change)
     }
     return try await find("\(confirmed)")

@@ -74,17 +74,29 @@ package enum EdgeStore {
       .map { try $0.get("id") }
   }
 
+  /// What an edge refused while it ran a version.
+  package struct Refused: Sendable, Equatable {
+    package let version: UInt64
+    package let reason: String?
+  }
+
   /// A stream took over from whichever held the edge before.
+  /// - Returns: what the edge refused before, where it runs still what it ran then: it need not be sent that again, and
+  ///   would not repeat its refusal
   package static func beginStream(
-    _ stream: PostgresUUID, edge: EdgeID, softwareVersion: String, baseURL: String,
+    _ stream: PostgresUUID, edge: EdgeID, holding version: UInt64, softwareVersion: String, baseURL: String,
     on session: some PostgresSession
-  ) async throws {
-    try await session.query(
+  ) async throws -> Refused? {
+    let rows = try await session.query(
       """
       UPDATE edges SET stream_id = $2, last_seen_at = now(), software_version = $3,
         base_url = CASE WHEN $4 = '' THEN base_url ELSE $4 END
-      WHERE id = $1
+      WHERE id = $1 RETURNING version, refused_version, refusal
       """, edge, stream, softwareVersion, baseURL)
+    guard let row = rows.first, try row.unsigned("version") == version,
+      let refused = try row.get("refused_version", as: Int64?.self)
+    else { return nil }
+    return Refused(version: UInt64(clamping: refused), reason: try row.get("refusal"))
   }
 
   package struct Report: Sendable, Equatable {

@@ -18,7 +18,7 @@ package enum FleetStore {
   /// An edge whose replica died leaves its stream in the row; it counts as gone when nothing was heard for a while.
   private static let listing: Statement = """
     SELECT id, region, base_url, software_version, enrolled_at, last_seen_at, certificate_expires_at, edges.version,
-      refusal, spooled_records, lost_records, evicted_at, state.version AS newest_version,
+      refusal, refused_version, spooled_records, lost_records, evicted_at, state.version AS newest_version,
       floor(extract(epoch FROM now() - last_seen_at))::bigint AS silent_seconds,
       coalesce(floor(extract(epoch FROM now() - (
         SELECT made_at FROM configuration_versions AS made WHERE made.version > edges.version
@@ -40,6 +40,7 @@ package enum FleetStore {
       certificateExpiresAt: try row.time("certificate_expires_at"),
       evictedAt: try row.optionalTime("evicted_at"),
       silentSeconds: try row.get("silent_seconds", as: Int64?.self).map { Int(max(0, $0)) },
-      lagSeconds: Int(try row.unsigned("lag_seconds")))
+      lagSeconds: Int(try row.unsigned("lag_seconds")),
+      refusedVersion: try row.get("refused_version", as: Int64?.self).map { UInt64(clamping: $0) })
   }
 }

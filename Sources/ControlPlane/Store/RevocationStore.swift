@@ -132,14 +132,12 @@ package enum RevocationStore {
     return Set(try rows.map { try $0.unsigned("number") })
   }
 
-  /// The open rollout that edges halted because of what a revocation takes away: they refused the one and the other.
-  /// - Returns: the first version that holds the revocation; nothing where no rollout waits for it
-  static func halting(_ number: UInt64, on transaction: PostgresTransaction) async throws -> UInt64? {
+  /// Where an edge refused a revocation, and the configuration that holds it too.
+  /// - Returns: the first version that holds the revocation; nothing where no edge stays behind because of it
+  static func heldUp(by number: UInt64, on transaction: PostgresTransaction) async throws -> UInt64? {
     try await transaction.query(
       """
-      SELECT revocations.version FROM revocations
-      JOIN rollouts ON state = 'halted' AND base < revocations.version AND target >= revocations.version
-      WHERE revocations.number = $1 AND EXISTS (
+      SELECT version FROM revocations WHERE number = $1 AND EXISTS (
         SELECT FROM revocation_refusals AS refusal JOIN edges ON edges.id = edge_id
         WHERE refusal.number = revocations.number AND evicted_at IS NULL AND refused_version >= revocations.version)
       """, Int64(clamping: number)

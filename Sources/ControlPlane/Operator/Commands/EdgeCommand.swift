@@ -88,8 +88,8 @@ extension EdgeCommand {
 extension EdgeSummary {
   /// Where its configuration stands against the newest.
   fileprivate var step: String {
-    if let refusal, version == newestVersion { return "\(version): \(refusal)" }
-    if let refusal { return "refused \(newestVersion), runs \(version): \(refusal)" }
+    if let refusal, let refusedVersion { return "refused \(refusedVersion), runs \(version): \(refusal)" }
+    if let refusal { return "\(version): \(refusal)" }
     if version == newestVersion { return "in step (\(version))" }
     return "\(version) of \(newestVersion), \(DurationText.text(seconds: lagSeconds)) behind"
   }

@@ -163,14 +163,16 @@ final class FollowStream: Sendable {
     let newest = await publisher.newestVersion
     let follow = FollowState(
       holding: hello.version, ofLineage: Array(hello.lineage), here: lineage, newest: newest)
-    try await EdgeStore.beginStream(
-      id, edge: identity.edge, softwareVersion: EdgeText.shown(hello.softwareVersion),
-      baseURL: EdgeText.shown(hello.baseURL),
+    let refused = try await EdgeStore.beginStream(
+      id, edge: identity.edge, holding: follow.acknowledged,
+      softwareVersion: EdgeText.shown(hello.softwareVersion), baseURL: EdgeText.shown(hello.baseURL),
       on: pool)
     shared.withLock {
       $0.follow = follow
       $0.level = ContractLevel(hello: hello.contract)
       $0.report.version = follow.acknowledged
+      $0.report.refusedVersion = refused?.version
+      $0.report.refusal = refused?.reason
       if follow.acknowledged > 0 {
         $0.claim = ContentClaim(hello.version, hello.contentHash, fromDay: hello.hashedFromDay)
       }

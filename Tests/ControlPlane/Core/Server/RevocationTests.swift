@@ -227,6 +227,53 @@ struct RevocationTests {
     }
   }
 
+  @Test(
+    "what an edge refused is known still when it comes back, and a confirmation reaches it",
+    arguments: [true, false])
+  func reconnected(isHalted: Bool) async throws {
+    try await withControlPlane { running in
+      _ = try await running.applyFleet()
+      let key = try await running.makeKeys(8)[0].summary
+      var attending = try await AttendingEdge.join(running)
+      let standing = try await ChangeStore.newestVersion(on: running.pool)
+      try await eventually { attending.version == standing }
+      let refuses = AttendingEdge.Behaviour.refuse(standing + 1, "many keys would be gone at once")
+      attending.will(refuses)
+      // Where nobody is there, the version is everywhere without a rollout.
+      if !isHalted { await attending.leave() }
+      let id = attending.edge
+      let number = try await id.watch(running) { lane in
+        try await lane.hello()
+        _ = try await running.services.keys.revoke(key.id, by: .system)
+        let number = try await lane.next().number
+        lane.refuse(number, "too many")
+        try await eventually { try await running.summary(number).missing.contains { $0.refusal != nil } }
+        return number
+      }
+      if !isHalted {
+        attending = try await AttendingEdge.join(running, as: id, holding: attending.state, behaving: refuses)
+      }
+      func refused() async throws -> UInt64? {
+        try await FleetStore.list(on: running.pool).first { $0.refusal != nil }?.refusedVersion
+      }
+      try await eventually { try await refused() == standing + 1 }
+      let states = try await running.services.rollouts.list(limit: nil).map(\.state)
+      #expect(states.contains("halted") == isHalted)
+      if isHalted {
+        await attending.leave()
+        attending = try await AttendingEdge.join(running, as: id, holding: attending.state, behaving: refuses)
+        // As every edge does.
+        attending.report(ended: 0, failed: 0)
+        #expect(try await refused() == standing + 1)
+      }
+      _ = try await running.services.revocations.confirm("\(number)", by: .system)
+      let last = attending
+      try await eventually { last.version == standing + 2 }
+      try await eventually { try await refused() == nil }
+      await attending.leave()
+    }
+  }
+
   @Test("an evicted edge, and one that does not begin with a hello, are turned away")
   func turnedAway() async throws {
     try await withControlPlane { running in
