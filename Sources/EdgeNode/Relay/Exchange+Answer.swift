@@ -268,8 +268,11 @@ extension Exchange {
   func writeRecord() {
     guard !isRecorded else { return }
     isRecorded = true
-    worker.counters.add(.exchangesEnded)
-    if isFault { worker.counters.add(.exchangesFailed) }
+    // Who has no key says nothing about the configuration, however often.
+    if caller != nil {
+      worker.counters.add(.exchangesEnded)
+      if isFault { worker.counters.add(.exchangesFailed) }
+    }
     guard let caller, let offer, let upstreamEntry else { return }
     var record = UsageRecord(
       id: id, teamID: caller.teamID, keyID: caller.keyID, offerID: offer.id, upstreamID: upstreamEntry.id,
@@ -298,8 +301,9 @@ extension Exchange {
     switch outcome {
     case .upstreamUnreachable, .upstreamCut, .upstreamMalformed, .upstreamTimeout: true
     case .upstreamError: !Self.clientsFaults.contains(upstreamStatus)
-    // An answer of the edge's own that only an edge can need.
-    case .clientError: answerStatus >= 500
+    // An answer of the edge's own that only an edge can need; or a model that nobody offers, which a client may have
+    // misspelt, but many at once have not.
+    case .clientError: answerStatus >= 500 || isModelMissing
     case .completed, .clientGone, .edgeStopped, .interrupted, .keyRevoked, nil: false
     }
   }

@@ -94,6 +94,7 @@ extension Exchange {
   private func chooseRoute() {
     guard let policy, let caller, let bodyReader else { return refuse(.badRequest) }
     let decision = bodyReader.pointee.withModel { policy.models.route($0, dialect) }
+    if case .offers = decision {} else { isModelMissing = true }
     switch decision {
     case .offers(let range):
       let permit = Permit(caller: caller)

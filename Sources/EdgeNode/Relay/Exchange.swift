@@ -65,6 +65,8 @@ final class Exchange: RelayedStream {
   var firstByteAt: Int64 = 0
   var added = AddedLatency()
   var answerStatus = 0
+  /// The caller is known and its model is not.
+  var isModelMissing = false
   var upstreamStatus = 0
   var answerBytes: UInt64 = 0
   var uncreditedAnswer = 0

@@ -417,10 +417,10 @@ package nonisolated struct WireEdgeReport: Sendable {
 
   package var activeExchanges: UInt64 = 0
 
-  /// since the process started
+  /// of callers with a good key, since the process started
   package var endedExchanges: UInt64 = 0
 
-  /// of those: ended by a fault of the edge or of an upstream, and not by the client's
+  /// of those: for a fault of the edge or of an upstream, or a model that is not there
   package var failedExchanges: UInt64 = 0
 
   package var certificateExpiresAt: Int64 = 0
