@@ -63,15 +63,15 @@ package enum Diagnosis {
           .fail(
             "edges", "\(name(edge)) is not connected, last seen \(edge.lastSeenAt ?? "never")",
             next: "see whether it runs and reaches the control plane; it serves on with what it has"))
-      } else if let refusal = edge.refusal, edge.version == edge.newestVersion {
+      } else if let refusal = edge.refusal, edge.refusedVersion == nil {
         findings.append(
           .fail(
             "edges", "\(name(edge)) runs configuration \(edge.version), and \(refusal)",
             next: "run strait doctor again in a minute; if it stays so, look at the control plane's log"))
-      } else if let refusal = edge.refusal {
+      } else if let refusal = edge.refusal, let refused = edge.refusedVersion {
         findings.append(
           .fail(
-            "edges", "\(name(edge)) refused configuration \(edge.newestVersion): \(refusal)",
+            "edges", "\(name(edge)) refused configuration \(refused): \(refusal)",
             next: "undo the change that it names; the edge keeps version \(edge.version) until then"))
       } else if edge.version != edge.newestVersion {
         findings.append(
@@ -83,6 +83,38 @@ package enum Diagnosis {
     return findings.isEmpty
       ? [.ok("edges", "\(counted(edges.count, "edge")) connected and in step at \(edges[0].newestVersion)")]
       : findings
+  }
+
+  /// - Parameter rollouts: the newest first; of those that ended only the newest says something of today
+  package static func rollouts(_ rollouts: [RolloutSummary]) -> Finding {
+    if let halted = rollouts.first(where: { $0.state == "halted" }) {
+      return .fail(
+        "rollouts",
+        "rollout \(halted.number) of version \(halted.target) is halted: \(halted.reason ?? "no reason given")",
+        next:
+          "mend what the edge names, then strait rollout resume \(halted.number); or make a change that mends it"
+      )
+    }
+    guard let newest = rollouts.first else { return .ok("rollouts", "none yet") }
+    if newest.state == "running" {
+      return .ok("rollouts", "version \(newest.target) is on its way")
+    }
+    return .ok("rollouts", "none is halted")
+  }
+
+  /// - Parameter revocations: the newest ones
+  package static func revocations(_ revocations: [RevocationSummary]) -> [Finding] {
+    let findings = revocations.compactMap { revocation -> Finding? in
+      let refusing = revocation.missing.filter { $0.refusal != nil }
+      guard let first = refusing.first, let reason = first.refusal else { return nil }
+      return .fail(
+        "revocations",
+        "\(counted(refusing.count, "edge")) refused revocation \(revocation.number) of team \(revocation.team), "
+          + "such as \(first.edge) in \(first.region): \(reason)",
+        next: "if it is meant, strait revocation confirm \(revocation.number)")
+    }
+    guard findings.isEmpty else { return findings }
+    return [.ok("revocations", "no edge refuses one of the newest")]
   }
 
   package static func spool(_ edges: [EdgeSummary]) -> [Finding] {

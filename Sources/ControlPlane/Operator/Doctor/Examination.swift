@@ -38,8 +38,11 @@ struct Examination {
   private static let afterAddress = ["tls"] + afterTLS
   private static let afterTLS = ["token", "database"] + afterDatabase
   private static let afterDatabase = [
-    "versions", "regions", "edges", "spool", "certificates", "offers", "keys",
+    "versions", "regions", "edges", "rollouts", "revocations", "spool", "certificates", "offers", "keys",
   ]
+
+  /// Of revocations the newest; an edge that refuses older ones refuses the configuration too.
+  private static let revocationsAskedFor = 100
 
   private func examine(_ client: AdminClient) async throws -> Bool {
     let readiness: Int
@@ -53,9 +56,15 @@ struct Examination {
     let database = Diagnosis.database(readinessStatus: readiness)
     let status: ControlPlaneStatus
     let edges: [EdgeSummary]
+    let rollouts: [RolloutSummary]
+    let revocations: [RevocationSummary]
     do throws(OperatorFault) {
       status = try await client.get(AdminRoute.status)
       edges = try await client.get(AdminRoute.edges)
+      // The open rollout is the newest one.
+      rollouts = try await client.get(AdminRoute.rollouts, query: [("limit", "1")])
+      revocations = try await client.get(
+        AdminRoute.revocations, query: [("limit", String(Self.revocationsAskedFor))])
     } catch {
       guard database.result == .fail else {
         return try give(up: .fail("token", error), skipping: ["database"] + Self.afterDatabase)
@@ -64,15 +73,12 @@ struct Examination {
       try report(.skip("token", after: "database"))
       return try give(up: database, skipping: Self.afterDatabase)
     }
-    return try judge(database, status, edges)
-  }
-
-  private func judge(_ database: Finding, _ status: ControlPlaneStatus, _ edges: [EdgeSummary]) throws -> Bool
-  {
     var findings: [Finding] = [.ok("token", "accepted"), database]
     findings.append(Diagnosis.versions(command: SoftwareVersion.current, status, edges: edges))
     findings.append(Diagnosis.regions(status))
     findings += Diagnosis.edges(edges)
+    findings.append(Diagnosis.rollouts(rollouts))
+    findings += Diagnosis.revocations(revocations)
     findings += Diagnosis.spool(edges)
     findings += Diagnosis.certificates(edges, now: currentSeconds())
     findings.append(Diagnosis.offers(status))
