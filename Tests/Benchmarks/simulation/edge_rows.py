@@ -96,7 +96,9 @@ async def pause(centre: Centre, options) -> Table:
     usual, longest = [[run["turn_ms"] for run in runs] for runs in (quiet, changing)]
     result.median("longest turn of the worker's loop in twenty seconds, without", usual, "ms")
     result.median("the same with the change", longest, "ms")
-    result.add("over the baseline", statistics.median(longest) - statistics.median(usual), "ms", most=1)
+    difference = statistics.median(longest) - statistics.median(usual)
+    words = "over the baseline: a difference of two medians, each of the spread above"
+    result.add(words, difference, "ms", most=1)
     for figure, name in (("slowest answer", "max_us"), ("p99 of answers", "p99_us")):
         result.median(f"{figure}, without", _milliseconds(quiet, name), "ms")
         result.median(f"{figure}, with the change", _milliseconds(changing, name), "ms")

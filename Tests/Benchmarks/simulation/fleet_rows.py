@@ -46,7 +46,7 @@ async def propagation(centre: Centre, options) -> Table:
             await fleet.make_key(centre)
             times = [(await fleet.make_key(centre))[1] for _ in range(options.trials)]
     table = Table(
-        f"one key made → in force at all of {options.edges} edges, 250 ms round trip, in steps, "
+        f"one key made → read by all of {options.edges} simulated edges, 250 ms round trip, in steps, "
         f"{options.trials:,} trials"
     )
     table.percentiles(times, "s", most=1)
@@ -66,7 +66,7 @@ async def revocation(centre: Centre, options) -> Table:
             async with newcomers(centre) as served:
                 times = await staggered(fleet, centre, keys)
     table = Table(
-        f"one key revoked → heard by all of {options.edges} edges, 250 ms round trip, beside full snapshots of "
+        f"one key revoked → heard by all of {options.edges} simulated edges, 250 ms round trip, beside full snapshots of "
         f"{options.keys:,} keys, {options.trials:,} trials"
     )
     table.percentiles(times, "s", most=1)
