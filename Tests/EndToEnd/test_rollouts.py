@@ -3,12 +3,14 @@ had it."""
 
 import contextlib
 import http.server
+import secrets
 import threading
 
 import httpx
 import pytest
 from devfleet.catalogue import Offer, Upstream
 from devfleet.processes import wait_until
+from devfleet.workplace import write_private
 from world import INPUT_PRICE, OUTPUT_PRICE, World, chat_request
 
 
@@ -41,7 +43,8 @@ def refusing_provider():
 class Traffic:
     """Clients of one model at every edge, and what each edge answered."""
 
-    def __init__(self, world: World, model: str):
+    def __init__(self, world: World, model: str, pause_seconds=0.02):
+        self.pause_seconds = pause_seconds
         self.statuses = {region: [] for region in world.fleet.edges}
         self.stop = threading.Event()
         self._threads = [
@@ -50,7 +53,7 @@ class Traffic:
 
     def _ask(self, world, model, region):
         with world.http(region) as client:
-            while not self.stop.wait(0.02):
+            while not self.stop.wait(self.pause_seconds):
                 with contextlib.suppress(httpx.TransportError):
                     answer = client.post("/chat/completions", json=chat_request(model))
                     self.statuses[region].append(answer.status_code)
@@ -64,6 +67,47 @@ class Traffic:
         self.stop.set()
         for thread in self._threads:
             thread.join(60)
+
+
+class Strangers:
+    """Clients without a key at every edge, as many requests as these answer."""
+
+    def __init__(self, world: World):
+        self.answered = {region: 0 for region in world.fleet.edges}
+        self.stop = threading.Event()
+        self._threads = [threading.Thread(target=self._ask, args=(world, region)) for region in self.answered]
+
+    def _ask(self, world, region):
+        with world.http(region, key="sk-strait-nobody") as client:
+            while not self.stop.is_set():
+                with contextlib.suppress(httpx.TransportError):
+                    assert client.post("/chat/completions", json=chat_request()).status_code == 401
+                    self.answered[region] += 1
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        for thread in self._threads:
+            thread.join(60)
+
+
+def judged(world: World, target: int) -> dict:
+    """The rollout of a version, once it has come to an end or a halt."""
+
+    def ended():
+        rollouts = world.fleet.control_plane.operator("rollout", "list")
+        found = [one for one in rollouts if one["target"] == target]
+        return found[0] if found and found[0]["state"] != "running" else None
+
+    return wait_until(ended, f"the rollout of version {target} has ended", seconds=120, every=0.2)
+
+
+def newest(world: World) -> int:
+    return world.fleet.control_plane.operator("version", "list", "--limit", "1")[0]["version"]
 
 
 def settled(world: World):
@@ -90,16 +134,11 @@ def test_a_bad_offer_hurts_one_edge_and_takes_itself_back(world, scripted, refus
     settled(world)
     with Traffic(world, "rolled-out") as traffic:
         wait_until(lambda: all(map(len, traffic.statuses.values())), "every edge has answered")
-        before = operator("version", "list", "--limit", "1")[0]["version"]
+        before = newest(world)
         catalogue.add_offers(
             [Offer("rolled-out", "refusing-provider", "openai", INPUT_PRICE, OUTPUT_PRICE, weight=500)]
         )
-
-        def judged():
-            found = [one for one in operator("rollout", "list") if one["target"] == before + 1]
-            return found[0] if found and found[0]["state"] != "running" else None
-
-        rollout = wait_until(judged, "the rollout has ended", seconds=120, every=0.2)
+        rollout = judged(world, before + 1)
         settled(world)
     assert rollout["state"] == "rolled_back", rollout
     assert "errors rose at the first edge" in rollout["reason"]
@@ -107,6 +146,114 @@ def test_a_bad_offer_hurts_one_edge_and_takes_itself_back(world, scripted, refus
     assert hurt == {rollout["region"]}
     assert all(statuses[-1] == 200 for statuses in traffic.statuses.values())
     assert "refusing-provider" not in {offer["upstream"] for offer in operator("offer", "list")}
+
+
+def test_a_model_that_vanishes_under_its_clients_comes_back_by_itself(world, scripted):
+    operator = world.fleet.control_plane.operator
+    add_model(world, "asked-for")
+    with Traffic(world, "asked-for") as traffic:
+        wait_until(lambda: all(map(len, traffic.statuses.values())), "every edge has answered")
+        before = newest(world)
+        operator("offer", "remove", "asked-for")
+        rollout = judged(world, before + 1)
+        settled(world)
+    assert rollout["state"] == "rolled_back", rollout
+    assert "errors rose at the first edge" in rollout["reason"]
+    hurt = {region for region, statuses in traffic.statuses.items() if 404 in statuses}
+    assert hurt == {rollout["region"]}
+    assert all(statuses[-1] == 200 for statuses in traffic.statuses.values())
+    # The control: where nobody asks for it, it goes.
+    operator("offer", "remove", "asked-for")
+    settled(world)
+    assert "asked-for" not in {offer["model"] for offer in operator("offer", "list")}
+
+
+def test_clients_without_a_key_hide_no_failure(world, scripted, refusing_provider):
+    """Twenty requests without a key for each with one, and all of these fail: that is everything, and not 5 %."""
+    catalogue, operator = world.fleet.catalogue, world.fleet.control_plane.operator
+    add_model(world, "drowned-out")
+    catalogue.add_upstreams([Upstream("another-refusing-provider", "us-east", refusing_provider)])
+    settled(world)
+    with Strangers(world) as strangers, Traffic(world, "drowned-out", pause_seconds=0.4) as traffic:
+        wait_until(
+            lambda: all(
+                strangers.answered[region] > 20 * len(statuses) > 0
+                for region, statuses in traffic.statuses.items()
+            ),
+            "strangers are many",
+            seconds=60,
+        )
+        before = newest(world)
+        catalogue.add_offers(
+            [
+                Offer(
+                    "drowned-out", "another-refusing-provider", "openai", INPUT_PRICE, OUTPUT_PRICE, weight=500
+                )
+            ]
+        )
+        rollout = judged(world, before + 1)
+    assert rollout["state"] == "rolled_back", rollout
+    assert "another-refusing-provider" not in {offer["upstream"] for offer in operator("offer", "list")}
+    settled(world)
+
+
+def test_a_rollout_is_shown_and_taken_back_by_hand(world, scripted):
+    control_plane = world.fleet.control_plane
+    operator = control_plane.operator
+    settled(world)
+    before = newest(world)
+    world.fleet.catalogue.add_offers(
+        [Offer("unwanted", "scripted-http1", "openai", INPUT_PRICE, OUTPUT_PRICE)]
+    )
+    running = operator("rollout", "list", "--limit", "1")[0]
+    assert (running["target"], running["state"], running["pace"]) == (before + 1, "running", "watched")
+    shown = operator("rollout", "show", running["number"])
+    assert [edge["edge"] for edge in shown["edges"]] == [running["canary"]]
+    assert control_plane.run_operator("rollout", "resume", running["number"]).returncode == 1
+    assert operator("rollout", "abort", running["number"])["state"] == "rolled_back"
+    settled(world)
+    words = control_plane.run_operator("rollout", "show", running["number"]).stdout
+    assert "aborted by" in words and str(before + 2) in words
+    assert "unwanted" not in {offer["model"] for offer in operator("offer", "list")}
+    again = control_plane.run_operator("rollout", "abort", running["number"])
+    assert again.returncode == 1 and "has ended already" in again.stderr
+
+
+def test_another_credential_and_another_price_are_in_force_from_then_on(world, scripted, tmp_path):
+    """Through the programs: what an operator does when an edge was stolen, and when a provider's prices change."""
+    control_plane = world.fleet.control_plane
+    operator = control_plane.operator
+    old, new = tmp_path / "old", tmp_path / "new"
+    for file in (old, new):
+        write_private(file, f"credential-{secrets.token_hex(8)}\n")
+    world.fleet.catalogue.add_upstreams(
+        [Upstream("replaced", "us-east", world.scripted.url("http1"), "http1", "bearer", old)]
+    )
+    world.fleet.catalogue.add_offers([Offer("replaced-model", "replaced", "openai", "1", "2")])
+    settled(world)
+
+    def ask() -> tuple[str, dict]:
+        with world.http() as client:
+            answer = client.post("/chat/completions", json=chat_request("replaced-model"))
+        assert answer.status_code == 200
+        return scripted.last.request.header("authorization"), world.record(answer.headers["x-request-id"])
+
+    sent, first = ask()
+    assert sent == f"Bearer {old.read_text().strip()}"
+    changed = control_plane.run_operator("upstream", "update", "replaced", "--credential-file", new)
+    assert changed.returncode == 0 and "replaced changed" in changed.stdout
+    assert new.read_text().strip() not in changed.stdout + changed.stderr
+    operator("offer", "update", "replaced-model", "--input-price", "2", "--output-price", "4")
+    settled(world)
+    sent, second = ask()
+    assert sent == f"Bearer {new.read_text().strip()}"
+    assert 0 < second["cost_nano_usd"] == 2 * first["cost_nano_usd"]
+    operator("offer", "remove", "replaced-model")
+    settled(world)
+    for record in (first, second):
+        # Unlike its name, what it cost did not go with it; and its name is remembered too.
+        assert world.record(record["request_id"]) == record
+    assert "replaced-model" not in world.edge().status_of_models(world.key)[1]
 
 
 def test_a_version_is_shown_and_gone_back_to(world, scripted):

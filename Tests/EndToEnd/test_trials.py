@@ -6,6 +6,7 @@ from devfleet import edges
 from devfleet.catalogue import Offer
 from devfleet.processes import wait_until
 from edge_beside import edge_beside, metric
+from test_rollouts import judged, newest, settled
 from world import INPUT_PRICE, OUTPUT_PRICE, World
 
 PASSED = "strait_edge_configuration_trials_passed"
@@ -36,6 +37,8 @@ def test_what_cannot_be_tried_is_refused_and_keys_go_on(world, tmp_path, monkeyp
     monkeypatch.setattr(edges, "program", lambda name: mine)
     with edge_beside(world, tmp_path) as edge:
         monkeypatch.undo()
+        settled(world)
+        before = newest(world)
         # It runs on, but the operating system starts it no more.
         mine.chmod(0)
         add_offer(world, "untried-model")
@@ -45,6 +48,18 @@ def test_what_cannot_be_tried_is_refused_and_keys_go_on(world, tmp_path, monkeyp
             seconds=60,
         )
         assert metric(edge, FAILED) >= 1
+        # What one edge refuses comes back from all of them.
+        rollout = judged(world, before + 1)
+        assert rollout["state"] == "rolled_back" and rollout["rolled_back_by"] == before + 2
+        assert "the trial cannot be run: Permission denied" in rollout["reason"]
+        offers = world.fleet.control_plane.operator("offer", "list")
+        assert "untried-model" not in {offer["model"] for offer in offers}
+        for other in world.fleet.edges.values():
+            wait_until(
+                lambda other=other: metric(other, "strait_edge_configuration_version") >= before + 2,
+                "the rollback is everywhere",
+            )
+            assert "untried-model" not in other.status_of_models(world.key)[1]
         key, _ = world.new_key()
         wait_until(lambda: edge.status_of_models(key)[0] == 200, "the key is in force", seconds=60)
         assert "untried-model" not in edge.status_of_models(key)[1]
