@@ -4,7 +4,7 @@ package enum Validity {
   package static let certificateAuthorityDays = 3650
   package static let edgeCertificateSeconds = 30 * 86_400
   package static let edgeCertificateRange = 5...90 * 86_400
-  /// The control link's own certificate is made anew at every start.
+  /// The control link's own certificate is made anew at every start, and when half of its time is over.
   package static let serverCertificateDays = 365
 
   package static let joinTokenSeconds = 3600

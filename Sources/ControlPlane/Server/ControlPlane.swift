@@ -69,9 +69,9 @@ package struct ControlPlane: Sendable {
       edgeCertificateSeconds: settings.controlLink.edgeCertificateSeconds)
     let rollouts = RolloutCoordinator(
       service: RolloutService(pool: pool, settings: settings.rollout), logger: logger)
-    let credentials = try installation.authority.issueServer(
-      names: settings.controlLink.serverNames, now: .now)
-    let link = LinkServer(
+    let credentials = try LinkCredentials(
+      authority: installation.authority, names: settings.controlLink.serverNames, logger: logger)
+    let link = try LinkServer(
       "control link", listen: settings.controlLink.listen, credentials: credentials, clients: .edges,
       services: [
         ConfigurationProvider(
@@ -81,7 +81,7 @@ package struct ControlPlane: Sendable {
         UsageProvider(ingest: UsageIngestService(pool: pool, logger: logger), logger: logger),
       ], interceptors: [EdgeAdmission(calls: calls, pool: pool, logger: logger)], logger: logger
     ) { port in await onListening(\.link, port) }
-    let enrolment = LinkServer(
+    let enrolment = try LinkServer(
       "enrolment", listen: settings.controlLink.enrolmentListen, credentials: credentials,
       clients: .newcomers,
       services: [EnrolmentProvider(identities: admin.identities, logger: logger)], logger: logger

@@ -26,14 +26,12 @@ package struct LinkServer: Service {
 
   /// - Parameter name: for the log
   package init(
-    _ name: String, listen: ListenAddress, credentials: ServerCredentials, clients: Clients,
+    _ name: String, listen: ListenAddress, credentials: LinkCredentials, clients: Clients,
     services: [any RegistrableRPCService], interceptors: [any ServerInterceptor] = [], logger: Logger,
     onListening: @escaping @Sendable (Int) async -> Void
-  ) {
-    let security = HTTP2ServerTransport.Posix.TransportSecurity.tls(
-      certificateChain: credentials.chainDER.map { .bytes($0, format: .der) },
-      privateKey: .bytes(credentials.keyDER, format: .der)
-    ) { tls in
+  ) throws {
+    let security = try HTTP2ServerTransport.Posix.TransportSecurity.tls(certificateReloader: credentials) {
+      tls in
       tls.requireALPN = true
       if case .edges = clients {
         tls.clientCertificateVerification = .noHostnameVerification
