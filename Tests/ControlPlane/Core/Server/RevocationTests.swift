@@ -257,8 +257,11 @@ struct RevocationTests {
         try await FleetStore.list(on: running.pool).first { $0.refusal != nil }?.refusedVersion
       }
       try await eventually { try await refused() == standing + 1 }
-      let states = try await running.services.rollouts.list(limit: nil).map(\.state)
-      #expect(states.contains("halted") == isHalted)
+      func states() async throws -> [String] {
+        try await running.services.rollouts.list(limit: nil).map(\.state)
+      }
+      if isHalted { try await eventually { try await states().contains("halted") } }
+      #expect(try await states().contains("halted") == isHalted)
       if isHalted {
         await attending.leave()
         attending = try await AttendingEdge.join(running, as: id, holding: attending.state, behaving: refuses)
