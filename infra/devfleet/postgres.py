@@ -53,7 +53,7 @@ class PrivatePostgres:
         # wait for the sessions to end by themselves.
         self.child = Child(
             "PostgreSQL",
-            [_binary("postgres"), "-D", self.folder / "data", "-p", self.port, *options],
+            [binary("postgres"), "-D", self.folder / "data", "-p", self.port, *options],
             self._log,
             environment={"LC_ALL": "C.UTF-8"},
             user=self._account,
@@ -69,7 +69,7 @@ class PrivatePostgres:
         """Rows of a statement's result, as text, asked with psql as the control plane's own role."""
         result = subprocess.run(
             [
-                _binary("psql"),
+                binary("psql"),
                 "-X",
                 "-q",
                 "-A",
@@ -151,7 +151,7 @@ class PrivatePostgres:
         write_private(password, self._password())
         self._give(password, 0o600)
         result = self._run(
-            _binary("initdb"),
+            binary("initdb"),
             "-D",
             data,
             "-U",
@@ -176,7 +176,7 @@ class PrivatePostgres:
         )
         result = subprocess.run(
             [
-                _binary("psql"),
+                binary("psql"),
                 "-X",
                 "-q",
                 "-v",
@@ -197,7 +197,7 @@ class PrivatePostgres:
         return self._password_file.read_text().strip()
 
     def _answers(self) -> bool:
-        check = [_binary("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        check = [binary("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         return subprocess.run(check).returncode == 0
 
     # MARK: what a crashed run left behind
@@ -223,7 +223,7 @@ def _is_server_of(pid: int, folder: pathlib.Path) -> bool:
     return str(folder / "data") in command
 
 
-def _binary(name: str) -> str:
+def binary(name: str) -> str:
     folders = sorted(
         pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name)
     )
