@@ -147,10 +147,12 @@ package struct UpstreamChangeRequest: Codable, Sendable, Equatable {
   /// Empty for the system's trust.
   package var caPEM: String?
   package var `private`: Bool?
+  /// `public` or `private`
+  package var network: String?
 
   package init(
     url: String? = nil, httpVersion: String? = nil, credentialStyle: String? = nil, credential: String? = nil,
-    caPEM: String? = nil, private: Bool? = nil
+    caPEM: String? = nil, private: Bool? = nil, network: String? = nil
   ) {
     self.url = url
     self.httpVersion = httpVersion
@@ -158,6 +160,7 @@ package struct UpstreamChangeRequest: Codable, Sendable, Equatable {
     self.credential = credential
     self.caPEM = caPEM
     self.private = `private`
+    self.network = network
   }
 }
 

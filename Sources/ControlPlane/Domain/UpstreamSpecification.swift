@@ -126,7 +126,7 @@ extension UpstreamSpecification {
       name: standing.name, region: standing.region, url: request.url ?? standing.url,
       httpVersion: request.httpVersion ?? standing.httpVersion, credentialStyle: style,
       credential: request.credential, caPEM: request.caPEM.map { $0.isEmpty ? nil : $0 } ?? authority,
-      private: request.private ?? standing.private)
+      private: request.private ?? standing.private, network: request.network ?? standing.network)
     try self.init(whole, keepsCredential: keepsCredential)
     // A secret goes to the origin that it was given for, and to no other.
     if keepsCredential, try UpstreamAddress(standing.url).origin != address.origin {

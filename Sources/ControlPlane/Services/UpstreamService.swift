@@ -48,7 +48,7 @@ package struct UpstreamService: Sendable {
     guard request != UpstreamChangeRequest() else {
       throw Refusal.invalid(
         "nothing is to be changed",
-        hint: "give url, http_version, credential, credential_style, ca_pem or private")
+        hint: "give url, http_version, credential, credential_style, ca_pem, private or network")
     }
     return try await changes.perform(by: actor) { transaction in
       let id = try await Self.resolve(nameOrID, on: transaction)

@@ -60,12 +60,13 @@ package enum UpstreamStore {
     try await session.execute(
       """
       UPDATE upstreams SET origin = $2, path_prefix = $3, protocol = $4, credential_style = $5, ca_pem = $7, private = $8,
-        credential_sealed = CASE WHEN $5 = 'none' THEN NULL ELSE coalesce($6, credential_sealed) END
-      WHERE id = $1 AND ($6::bytea IS NOT NULL OR (origin, path_prefix, protocol, credential_style, ca_pem, private)
-        IS DISTINCT FROM ($2, $3, $4, $5, $7, $8))
+        network = $9, credential_sealed = CASE WHEN $5 = 'none' THEN NULL ELSE coalesce($6, credential_sealed) END
+      WHERE id = $1 AND ($6::bytea IS NOT NULL
+        OR (origin, path_prefix, protocol, credential_style, ca_pem, private, coalesce(network, 'private'))
+          IS DISTINCT FROM ($2, $3, $4, $5, $7, $8, $9))
       """, id, upstream.address.origin, upstream.address.pathPrefix, upstream.httpVersion.rawValue,
       upstream.credentialStyle.rawValue, sealedCredential, upstream.certificateAuthorityPEM,
-      upstream.isPrivate) == 1
+      upstream.isPrivate, upstream.network.rawValue) == 1
   }
 
   package static func named(_ name: String, on session: some PostgresSession) async throws -> UpstreamID? {

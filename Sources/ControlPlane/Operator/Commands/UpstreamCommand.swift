@@ -137,7 +137,8 @@ struct UpstreamCommand: ParsableCommand {
       let request = UpstreamChangeRequest(
         url: url, httpVersion: httpVersion?.rawValue, credentialStyle: credentialStyle?.rawValue,
         credential: try secrets.readCredential()?.text,
-        caPEM: trustsSystem ? "" : try secrets.readAuthority(), private: isPrivate, network: network?.rawValue)
+        caPEM: trustsSystem ? "" : try secrets.readAuthority(), private: isPrivate, network: network?.rawValue
+      )
       let changed: UpstreamSummary = try await client.put(AdminRoute.upstreams, id: upstream, request)
       if global.json { return try Output.json(changed) }
       try Output.write("\(printable(changed.name)) changed (\(changed.id))\n")

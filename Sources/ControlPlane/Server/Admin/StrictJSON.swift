@@ -28,7 +28,7 @@ extension UpstreamRequest: RequestDocument {
 
 extension UpstreamChangeRequest: RequestDocument {
   package static var keys: Set<String> {
-    ["url", "http_version", "credential_style", "credential", "ca_pem", "private"]
+    ["url", "http_version", "credential_style", "credential", "ca_pem", "private", "network"]
   }
 }
 

@@ -150,7 +150,7 @@ struct AdminAPITests {
       cachedInputPrice: 1, cacheWritePrice: 1)
     #expect(try keys(offer) == OfferRequest.keys)
     let change = UpstreamChangeRequest(
-      url: "", httpVersion: "", credentialStyle: "", credential: "", caPEM: "", private: true)
+      url: "", httpVersion: "", credentialStyle: "", credential: "", caPEM: "", private: true, network: "")
     #expect(try keys(change) == UpstreamChangeRequest.keys)
     let offered = OfferChangeRequest(
       upstreamModel: "", weight: 1, inputPrice: 1, outputPrice: 1, cachedInputPrice: 1, cacheWritePrice: 1)

@@ -55,4 +55,21 @@ struct UpstreamNetworkTests {
       }
     }
   }
+
+  @Test("can be changed, and an address in the URL is held to the network that stands")
+  func change() async throws {
+    try await withControlPlane { running in
+      try await running.applyRegions()
+      let upstreams = running.services.upstreams
+      _ = try await upstreams.create(Sample.upstream(), by: .system)
+      let named = UpstreamChangeRequest(url: "https://mill.test", network: "public")
+      #expect(try await upstreams.update("mill", named, by: .system).network == "public")
+      let refusal = await #expect(throws: Refusal.self) {
+        try await upstreams.update("mill", UpstreamChangeRequest(url: "https://10.0.0.1"), by: .system)
+      }
+      #expect(refusal?.hint?.contains("--network private") == true)
+      let inside = UpstreamChangeRequest(url: "https://10.0.0.1", network: "private")
+      #expect(try await upstreams.update("mill", inside, by: .system).network == "private")
+    }
+  }
 }
