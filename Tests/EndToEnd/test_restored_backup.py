@@ -20,6 +20,10 @@ def with_database(world: World, program: str, *arguments) -> None:
     )
 
 
+def losses(world: World) -> list[list[str]]:
+    return world.fleet.postgres.query("SELECT edge_id, epoch, first_sequence FROM usage_losses ORDER BY 1, 2, 3")
+
+
 def exchange(world: World) -> str:
     with world.http() as client:
         answer = client.post("/chat/completions", json=chat_request())
@@ -36,12 +40,13 @@ def test_edges_follow_a_database_that_was_put_back(world, scripted, tmp_path):
     world.record(early)
     backup = tmp_path / "backup"
     with_database(world, "pg_dump", "--format=custom", f"--file={backup}")
-    standing = newest(world)
+    standing, before = newest(world), losses(world)
 
     lost, _ = world.new_key()
     operator("key", "revoke", public_id, "--wait")
     assert {edge.status_of_models(kept)[0] for edge in edges} == {401}
-    world.record(exchange(world))
+    shipped = exchange(world)
+    world.record(shipped)
     control_plane.child.stop()
     waiting = exchange(world)
 
@@ -65,6 +70,7 @@ def test_edges_follow_a_database_that_was_put_back(world, scripted, tmp_path):
     assert {edge.status_of_models(kept)[0] for edge in edges} == {401}
     key, _ = world.new_key()
     assert {edge.status_of_models(key)[0] for edge in edges} == {200}
-    # Each is there once: from the backup, from the spool, and new. What had been shipped in between is not asked for.
-    for request in (early, waiting, exchange(world)):
+    # Each is there once: from the backup, shipped since and kept in the spool, waiting there, and new.
+    for request in (early, shipped, waiting, exchange(world)):
         world.record(request)
+    assert losses(world) == before

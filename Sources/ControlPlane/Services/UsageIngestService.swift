@@ -16,7 +16,8 @@ package struct UsageIngestService: Sendable {
   }
 
   /// Stores a batch in one transaction with the epoch's watermark and its losses.
-  /// - Returns: the watermark: everything up to it is committed or known to be lost
+  /// - Returns: the watermark: everything up to it is committed or known to be lost. It is below what the edge was told
+  ///   before where commits are gone, and then nothing of the batch was taken.
   package func ingest(_ batch: WireUsageBatch, from identity: EdgeIdentity) async throws -> UInt64 {
     let epoch = UsageEpoch(edge: identity.edge, epoch: batch.epoch)
     let numbered = try NumberedBatch(batch, now: .now)
@@ -24,6 +25,16 @@ package struct UsageIngestService: Sendable {
     return try await pool.transaction { transaction in
       try await EdgeStore.standing(of: identity, on: transaction).requireAdmitted()
       let watermark = try await UsageStore.lockWatermark(of: epoch, on: transaction)
+      if batch.acknowledgedSequence > UInt64(clamping: watermark) {
+        // A failover or a backup has taken commits back. What the edge still keeps comes again before any of it counts as
+        // lost.
+        logger.warning(
+          "commits of usage records are gone; the edge is to send again",
+          metadata: [
+            "edge": "\(epoch.edge)", "records": "\(batch.acknowledgedSequence - UInt64(clamping: watermark))",
+          ])
+        return UInt64(clamping: watermark)
+      }
       let losses = try await UsageStore.losses(of: epoch, on: transaction)
       let admission = BatchAdmission(
         watermark: watermark, losses: losses, first: numbered.first, count: Int64(numbered.readings.count))

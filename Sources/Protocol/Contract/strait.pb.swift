@@ -984,6 +984,10 @@ package nonisolated struct WireUsageBatch: Sendable {
 
   package var records: [WireUsageRecord] = []
 
+  /// What this process was told to be committed before. A control plane that has less has lost commits: it takes nothing
+  /// and says what it has, and the edge sends again what it still keeps.
+  package var acknowledgedSequence: UInt64 = 0
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -2615,7 +2619,7 @@ nonisolated extension WirePeerFetch: SwiftProtobuf.Message, SwiftProtobuf._Messa
 
 nonisolated extension WireUsageBatch: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".UsageBatch"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}epoch\0\u{3}first_sequence\0\u{1}records\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}epoch\0\u{3}first_sequence\0\u{1}records\0\u{3}acknowledged_sequence\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2626,6 +2630,7 @@ nonisolated extension WireUsageBatch: SwiftProtobuf.Message, SwiftProtobuf._Mess
       case 1: try { try decoder.decodeSingularUInt64Field(value: &self.epoch) }()
       case 2: try { try decoder.decodeSingularUInt64Field(value: &self.firstSequence) }()
       case 3: try { try decoder.decodeRepeatedMessageField(value: &self.records) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.acknowledgedSequence) }()
       default: break
       }
     }
@@ -2641,6 +2646,9 @@ nonisolated extension WireUsageBatch: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if !self.records.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.records, fieldNumber: 3)
     }
+    if self.acknowledgedSequence != 0 {
+      try visitor.visitSingularUInt64Field(value: self.acknowledgedSequence, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2648,6 +2656,7 @@ nonisolated extension WireUsageBatch: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if lhs.epoch != rhs.epoch {return false}
     if lhs.firstSequence != rhs.firstSequence {return false}
     if lhs.records != rhs.records {return false}
+    if lhs.acknowledgedSequence != rhs.acknowledgedSequence {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

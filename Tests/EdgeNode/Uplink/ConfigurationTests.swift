@@ -68,7 +68,7 @@ struct ConfigurationTests {
     try await plane.serve { link, enrolment in
       let edge = try EdgeUnderTest(plane, link: link, enrolment: enrolment, folder: try ScratchFolder())
       try await edge.run {
-        #expect(try await plane.nextHello().contract == 4)
+        #expect(try await plane.nextHello().contract == ContractLevel.current.rawValue)
         #expect(try await plane.nextAcknowledgement() == 5)
         var delta = Updates.delta(from: 5, to: 6, team: 30)
         delta.contentHash = Data(repeating: 7, count: 32)

@@ -51,7 +51,9 @@ struct UsageShipper {
       }
       highestSent[batch.epoch] = max(highestSent[batch.epoch] ?? 0, batch.lastSequence)
       do {
-        let answer = try await client.ship(WireUsageBatch(batch), options: options)
+        let acknowledged = spool.watermark(of: batch.epoch)
+        let answer = try await client.ship(
+          WireUsageBatch(batch, acknowledged: acknowledged), options: options)
         try await settle(batch, answer)
       } catch {
         reader.move(to: SpoolPosition(epoch: batch.epoch, sequence: batch.firstSequence - 1))

@@ -44,8 +44,10 @@ extension WireUsageSource {
 }
 
 extension WireUsageBatch {
-  package init(_ batch: SpoolBatch) {
+  /// - Parameter acknowledged: the epoch's watermark as this process knows it
+  package init(_ batch: SpoolBatch, acknowledged: UInt64 = 0) {
     self.init()
+    acknowledgedSequence = acknowledged
     epoch = batch.epoch
     firstSequence = batch.firstSequence
     records = batch.records.map(WireUsageRecord.init)

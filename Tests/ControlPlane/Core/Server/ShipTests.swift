@@ -120,6 +120,35 @@ struct ShipTests {
     }
   }
 
+  @Test(
+    "an edge that was told more than a database still has is asked for that first, and nothing counts as lost"
+  )
+  func fallenBehind() async throws {
+    try await withControlPlane { running in
+      try await running.applyRegions()
+      let edge = try await TestEdge.enrolled(running)
+      let records = (0..<5).map { _ in WireUsageRecord.sample() }
+      #expect(try await edge.ship(running, .of(epoch: 1, first: 1, records)) == 5)
+      try await running.pool.query("UPDATE usage_watermarks SET sequence = 2")
+      try await running.pool.query("DELETE FROM usage_records WHERE sequence > 2")
+      var next = WireUsageBatch.of(epoch: 1, first: 6, [.sample()])
+      next.acknowledgedSequence = 5
+      #expect(try await edge.ship(running, next) == 2)
+      #expect(try await Self.count(running) == 2)
+      // It has freed the third meanwhile, which is lost for certain now.
+      var again = WireUsageBatch.of(epoch: 1, first: 4, Array(records[3...]))
+      again.acknowledgedSequence = 2
+      #expect(try await edge.ship(running, again) == 5)
+      #expect(try await Self.count(running) == 4)
+      let loss = try await running.pool.query("SELECT first_sequence, last_sequence FROM usage_losses")
+        .single()
+      #expect(
+        try loss.get("first_sequence", as: Int64.self) == 3 && loss.get("last_sequence", as: Int64.self) == 3)
+      next.acknowledgedSequence = 5
+      #expect(try await edge.ship(running, next) == 6)
+    }
+  }
+
   @Test("a record that cannot be read is put aside with its numbers, and the rest goes on")
   func unreadable() async throws {
     try await withControlPlane { running in
