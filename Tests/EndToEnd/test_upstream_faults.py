@@ -1,6 +1,7 @@
 """Whatever an upstream does, the client sees the truth in its dialect, and the record says what happened."""
 
 import json
+import threading
 
 import anthropic
 import openai
@@ -170,12 +171,14 @@ def test_a_whole_answer_that_is_cut_short(world, scripted, http2):
 WHOLE_ANSWER = json.dumps(scripts.chat_document("m", "Hello", scripts.USAGE)).encode()
 
 
-def ending_with_its_connection(text, end):
-    """An answer that nothing but its connection's end can end."""
+def ending_with_its_connection(text, end, head_is_there=None):
+    """An answer that nothing but its connection's end can end, which comes when the client has the head."""
 
     async def answer(exchange):
         await exchange.head(200, {"content-type": "application/json"}, framing="close")
         await exchange.write(text)
+        if head_is_there:
+            await scripts.when(head_is_there)(exchange)
         await end(exchange)
 
     return answer
@@ -201,9 +204,11 @@ async def without_a_word(exchange):
     ids=["cut", "cut over TLS", "cut, and TLS not ended", "TLS not ended"],
 )
 def test_an_answer_that_its_connection_ended_too_early_does_not_look_whole(world, client, scripted, way, text, end):
-    with scripted.doing(ending_with_its_connection(text, end)):
+    head_is_there = threading.Event()
+    with scripted.doing(ending_with_its_connection(text, end, head_is_there)):
         stream = client.ask(chat_body(f"scripted-{way}"))
         request_id = client.head(stream).headers["x-request-id"]
+        head_is_there.set()
         with pytest.raises((EOFError, OSError)):
             client.answer(stream)
     assert world.record(request_id)["outcome"] == "upstream_cut"
