@@ -59,6 +59,8 @@ package struct UplinkLimits: Sendable {
   package var peerFetchSeconds: Double = 30
   /// Before another attempt to listen for other edges.
   package var peerRetrySeconds: Double = 5
+  /// For other edges to take their leave when this one ends listening to them.
+  package var peerGraceSeconds: Double = 1
   /// Each report that finds the edge in step brings the control plane's word of it.
   package var reportSeconds: Double = 5
   /// How often the last word goes to disk, and how often it is asked whether the machine slept.

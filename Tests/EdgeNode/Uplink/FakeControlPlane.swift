@@ -153,22 +153,12 @@ final class FakeControlPlane: Sendable {
     let linkServer = GRPCServer(transport: link, services: services)
     let enrolmentServer = GRPCServer(transport: enrolment, services: [EnrolmentService(plane: self)])
     return try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask { try await linkServer.serve() }
-      group.addTask { try await enrolmentServer.serve() }
+      group.addTask { try await linkServer.serveUntilCancelled() }
+      group.addTask { try await enrolmentServer.serveUntilCancelled() }
+      defer { group.cancelAll() }
       let linkPort = try await link.listeningAddress.ipv4?.port ?? 0
       let boundEnrolmentPort = try await enrolment.listeningAddress.ipv4?.port ?? 0
-      let result: Result
-      do {
-        result = try await body(linkPort, boundEnrolmentPort)
-      } catch {
-        group.cancelAll()
-        throw error
-      }
-      // In order, because the transport traps on a connection that it has accepted and not yet taken when it is cancelled.
-      linkServer.beginGracefulShutdown()
-      enrolmentServer.beginGracefulShutdown()
-      while case .some = await group.nextResult() {}
-      return result
+      return try await body(linkPort, boundEnrolmentPort)
     }
   }
 
@@ -179,7 +169,7 @@ final class FakeControlPlane: Sendable {
     let server = GRPCServer(
       transport: try transport(port: port, mutual: false), services: [EnrolmentService(plane: self)])
     return try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask { try await server.serve() }
+      group.addTask { try await server.serveUntilCancelled() }
       defer { group.cancelAll() }
       return try await body()
     }
@@ -199,7 +189,7 @@ final class FakeControlPlane: Sendable {
       transportSecurity: mutual
         ? .mTLS(certificateChain: chain, privateKey: privateKey) { $0.trustRoots = trust }
         : .tls(certificateChain: chain, privateKey: privateKey),
-      config: .defaults { $0.connection.maxGraceTime = .milliseconds(20) })
+      config: .endingSoon)
   }
 
   // MARK: What the services do
@@ -302,6 +292,16 @@ final class FakeControlPlane: Sendable {
     return .with {
       $0.epoch = batch.epoch
       $0.sequence = answer
+    }
+  }
+}
+
+extension HTTP2ServerTransport.Posix.Config {
+  /// Of a server that is not to keep a test waiting.
+  static var endingSoon: Self {
+    .defaults {
+      $0.connection.maxGraceTime = .milliseconds(20)
+      $0.channelDebuggingCallbacks.onBindTCPListener = { ListenerEnd.set(graceSeconds: 0.02, on: $0) }
     }
   }
 }

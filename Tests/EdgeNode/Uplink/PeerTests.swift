@@ -222,8 +222,11 @@ struct PeerTests {
     }
     let transport = try HTTP2ClientTransport.Posix(
       target: .ipv4(address: "127.0.0.1", port: port), transportSecurity: security)
-    try await withGRPCClient(transport: transport) { client in
-      try await WirePeers.Client(wrapping: client).fetch(.init()) { response in
+    var waiting = CallOptions.defaults
+    waiting.waitForReady = true
+    let options = waiting
+    try await GRPCClient(transport: transport).withConnections { client in
+      try await WirePeers.Client(wrapping: client).fetch(.init(), options: options) { response in
         for try await _ in response.messages {}
       }
     }
@@ -241,10 +244,11 @@ struct PeerTests {
       address: .ipv4(host: "127.0.0.1", port: 0),
       transportSecurity: .tls(
         certificateChain: [.bytes(try certificate.der, format: .der)],
-        privateKey: .bytes(Array(key.pemRepresentation.utf8), format: .pem)))
+        privateKey: .bytes(Array(key.pemRepresentation.utf8), format: .pem)),
+      config: .endingSoon)
     let server = GRPCServer(transport: transport, services: [RogueService()])
     try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask { try await server.serve() }
+      group.addTask { try await server.serveUntilCancelled() }
       defer { group.cancelAll() }
       try await body(try await transport.listeningAddress.ipv4?.port ?? 0)
     }

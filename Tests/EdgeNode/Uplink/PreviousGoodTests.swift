@@ -80,6 +80,12 @@ private struct Lived {
       _ = second.uplink.loadRevocations()
       try await second.run {
         try await second.until { $0.versions == [6] }
+        // In force before it is kept: told to end in between, the edge would not store it.
+        try await eventually {
+          let data = "\(folder.path)/data"
+          return try readFile("\(data)/configuration.snapshot")
+            != readFile("\(data)/configuration.snapshot.previous")
+        }
         try await eventually { listing("\(folder.path)/data").contains("revocations") }
       }
       second.uplink.startIsOver()

@@ -16,6 +16,8 @@ package struct LinkServer: Service {
   package static let keepaliveSeconds = 10
   package static let keepaliveTimeoutSeconds = 5
   package static let maximumMessageBytes = 8 << 20
+  /// For edges to take their leave when this replica ends.
+  package static let graceSeconds = 5
 
   package enum Clients: Sendable {
     /// Only edges with a certificate from the authority.
@@ -54,7 +56,10 @@ package struct LinkServer: Service {
     config.connection.keepalive.timeout = .seconds(keepaliveTimeoutSeconds)
     config.connection.keepalive.clientBehavior.minPingIntervalWithoutCalls = .seconds(5)
     config.connection.keepalive.clientBehavior.allowWithoutCalls = true
-    config.connection.maxGraceTime = .seconds(5)
+    config.connection.maxGraceTime = .seconds(graceSeconds)
+    config.channelDebuggingCallbacks.onBindTCPListener = {
+      ListenerEnd.set(graceSeconds: Double(graceSeconds), on: $0)
+    }
     config.channelDebuggingCallbacks.onAcceptTCPConnection = {
       SilenceLimit.set(keepaliveSeconds + keepaliveTimeoutSeconds, on: $0)
     }
@@ -65,7 +70,7 @@ package struct LinkServer: Service {
   package func run() async throws {
     try await withGracefulShutdownHandler {
       try await withThrowingTaskGroup(of: Void.self) { group in
-        group.addTask { try await server.serve() }
+        group.addTask { try await server.serveUntilCancelled() }
         let address = try await server.transport.listeningAddress
         let port = address.ipv4?.port ?? address.ipv6?.port ?? 0
         logger.info("\(name) listens", metadata: ["port": "\(port)"])

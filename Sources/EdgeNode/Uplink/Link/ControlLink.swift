@@ -53,6 +53,8 @@ struct ControlLink: Sendable {
   var peer: PeerTrust?
   /// Told when the control plane says that this edge is out of the fleet.
   var evicted: @Sendable () -> Void = {}
+  /// Where the connections run; nil for the threads that all tasks share.
+  var lane: LaneExecutor?
 
   /// Runs the body with a fresh client, which ends with the body.
   ///
@@ -65,7 +67,7 @@ struct ControlLink: Sendable {
     let transport = try HTTP2ClientTransport.Posix(
       target: address.target, transportSecurity: try security(), config: configuration())
     do {
-      return try await withGRPCClient(transport: transport) { client in try await body(client) }
+      return try await LinkClient(transport: transport).withConnections(on: lane, body)
     } catch {
       if let refusal = error as? RPCError, refusal.isEviction { evicted() }
       replicas.leave(address)

@@ -48,12 +48,15 @@ struct PeerServer: Sendable {
       config: .defaults { config in
         config.http2.maxConcurrentStreams = 4
         config.connection.maxIdleTime = .seconds(limits.keepaliveSeconds)
+        config.channelDebuggingCallbacks.onBindTCPListener = { [seconds = limits.peerGraceSeconds] in
+          ListenerEnd.set(graceSeconds: seconds, on: $0)
+        }
         config.rpc.maxRequestPayloadSize = 4096
       })
     let server = GRPCServer(
       transport: transport, services: [PeerProvider(region: region, configuration: configuration)])
     try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask { try await server.serve() }
+      group.addTask { try await server.serveUntilCancelled() }
       group.addTask {
         while credentials() === presented {
           try await Task.sleep(for: .seconds(limits.certificateLookSeconds))

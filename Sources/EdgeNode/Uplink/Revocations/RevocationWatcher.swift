@@ -15,6 +15,8 @@ final class RevocationWatcher: Sendable {
   private let session = Mutex<WatchSession?>(nil)
 
   init(link: ControlLink, limits: UplinkLimits, keeper: RevocationKeeper, logger: Logger) {
+    var link = link
+    link.lane = .watching
     self.link = link
     self.limits = limits
     self.keeper = keeper

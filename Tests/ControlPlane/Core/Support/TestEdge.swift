@@ -146,10 +146,7 @@ func withLink<Value: Sendable>(
   port: Int, security: HTTP2ClientTransport.Posix.TransportSecurity,
   _ body: (LinkClient) async throws -> Value
 ) async throws -> Value {
-  try await withGRPCClient(
-    transport: try .http2NIOPosix(
-      target: .ipv4(address: "127.0.0.1", port: port), transportSecurity: security)
-  ) { client in
-    try await body(client)
-  }
+  let transport = try HTTP2ClientTransport.Posix(
+    target: .ipv4(address: "127.0.0.1", port: port), transportSecurity: security)
+  return try await LinkClient(transport: transport).withConnections(body)
 }
