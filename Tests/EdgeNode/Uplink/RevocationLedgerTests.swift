@@ -167,6 +167,37 @@ struct RevocationLedgerTests {
     #expect(isGoneAtLast && ledger.entries.isEmpty)
   }
 
+  @Test(
+    "a team that was resumed is counted again when all of it goes again, whatever is kept for older configurations"
+  )
+  func resumedTeam() throws {
+    let old = StoredVersion(lineage: Array(Updates.lineage), version: 5)
+    var ledger = RevocationLedger()
+    // Suspended in version 7 and resumed in version 8, with eight keys.
+    let few = try state(6, keys: 0)
+    try ledger.take(
+      Revocations.of(team: 3, number: 3, version: 7), applied: few, stored: few, fallbacks: [old], limit: 10)
+    let resumed = try state(8, keys: 8)
+    let isGone = ledger.prune(beside: resumed, fallbacks: [old])
+    #expect(!isGone && ledger.entries.count == 1)
+    #expect(!ledger.isInForce(Revocations.team(3), beside: resumed))
+    #expect(throws: RevocationFault.self) {
+      try ledger.take(
+        Revocations.of(team: 3, number: 4, version: 9), applied: resumed, stored: resumed, fallbacks: [old],
+        limit: 10)
+    }
+    #expect(ledger.resumesAt == 3)
+    // The control: what is in force already takes nothing more away.
+    try ledger.take(
+      Revocations.of(team: 3, number: 4, version: 9, confirmed: true), applied: resumed, stored: resumed,
+      fallbacks: [old], limit: 10)
+    #expect(ledger.isInForce(Revocations.team(3), beside: resumed))
+    try ledger.take(
+      Revocations.of(team: 3, number: 5, version: 10), applied: resumed, stored: resumed, fallbacks: [old],
+      limit: 10)
+    #expect(ledger.number == 5)
+  }
+
   @Test("says whether anything is other than before, so that nobody has to compare")
   func news() throws {
     var ledger = RevocationLedger()

@@ -144,8 +144,8 @@ final class RevocationKeeper: Sendable {
 
   /// Whether a key is refused already, so that a configuration without it takes nothing more away.
   func refuses(_ key: KeyRecord) -> Bool {
-    state.withLock {
-      $0.ledger.entries[.key(key.id)] != nil || $0.ledger.entries[.team(key.teamID)] != nil
+    state.withLock { state in
+      [.key(key.id), .team(key.teamID)].contains { state.ledger.isInForce($0, beside: state.applied) }
     }
   }
 

@@ -132,7 +132,8 @@ package struct RevocationLedger: Sendable, Equatable {
     {
       do throws(RevocationFault) {
         guard entries[entry.subject] != nil || entries.count < limit else { throw .full(limit: limit) }
-        if !entry.confirmed, entries[entry.subject] == nil { try count(entry, in: applied) }
+        // What an entry of before only keeps from an older configuration on disk may go once more by now.
+        if !entry.confirmed, !isInForce(entry.subject, beside: applied) { try count(entry, in: applied) }
       } catch {
         owe(entry, number: entry.number, limit: limit)
         throw error
@@ -212,6 +213,11 @@ package struct RevocationLedger: Sendable, Equatable {
 
   private static func isOfOneBurst(_ one: Int64, _ other: Int64) -> Bool {
     abs(one - other) <= Int64(RevocationCap.burstSeconds) * 1_000_000
+  }
+
+  /// Whether the subject is refused beside the configuration that is in force.
+  package func isInForce(_ subject: RevocationSubject, beside applied: ConfigurationState) -> Bool {
+    entries[subject].map { Self.isNeeded($0, beside: applied, lane: lineage) } ?? false
   }
 
   /// What is to be refused beside the configuration that is in force.
