@@ -40,23 +40,16 @@ def refusing_provider():
     server.server_close()
 
 
-class Traffic:
-    """Clients of one model at every edge, and what each edge answered."""
+class Clients:
+    """One at every edge, each on a thread of its own, within `with`."""
 
-    def __init__(self, world: World, model: str, pause_seconds=0.02):
-        self.pause_seconds = pause_seconds
-        self.statuses = {region: [] for region in world.fleet.edges}
+    def __init__(self, world: World):
+        self.world = world
         self.stop = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._ask, args=(world, model, region)) for region in self.statuses
-        ]
+        self._threads = [threading.Thread(target=self._ask, args=(region,)) for region in world.fleet.edges]
 
-    def _ask(self, world, model, region):
-        with world.http(region) as client:
-            while not self.stop.wait(self.pause_seconds):
-                with contextlib.suppress(httpx.TransportError):
-                    answer = client.post("/chat/completions", json=chat_request(model))
-                    self.statuses[region].append(answer.status_code)
+    def _ask(self, region: str) -> None:
+        raise NotImplementedError
 
     def __enter__(self):
         for thread in self._threads:
@@ -69,30 +62,35 @@ class Traffic:
             thread.join(60)
 
 
-class Strangers:
+class Traffic(Clients):
+    """Clients of one model at every edge, and what each edge answered."""
+
+    def __init__(self, world: World, model: str, pause_seconds=0.02):
+        super().__init__(world)
+        self.model, self.pause_seconds = model, pause_seconds
+        self.statuses = {region: [] for region in world.fleet.edges}
+
+    def _ask(self, region):
+        with self.world.http(region) as client:
+            while not self.stop.wait(self.pause_seconds):
+                with contextlib.suppress(httpx.TransportError):
+                    answer = client.post("/chat/completions", json=chat_request(self.model))
+                    self.statuses[region].append(answer.status_code)
+
+
+class Strangers(Clients):
     """Clients without a key at every edge, as many requests as these answer."""
 
     def __init__(self, world: World):
+        super().__init__(world)
         self.answered = {region: 0 for region in world.fleet.edges}
-        self.stop = threading.Event()
-        self._threads = [threading.Thread(target=self._ask, args=(world, region)) for region in self.answered]
 
-    def _ask(self, world, region):
-        with world.http(region, key="sk-strait-nobody") as client:
+    def _ask(self, region):
+        with self.world.http(region, key="sk-strait-nobody") as client:
             while not self.stop.is_set():
                 with contextlib.suppress(httpx.TransportError):
                     assert client.post("/chat/completions", json=chat_request()).status_code == 401
                     self.answered[region] += 1
-
-    def __enter__(self):
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop.set()
-        for thread in self._threads:
-            thread.join(60)
 
 
 def judged(world: World, target: int) -> dict:
