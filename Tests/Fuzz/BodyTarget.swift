@@ -81,7 +81,7 @@ struct BodyVerdict: Equatable {
   }
 
   private init(_ pieces: [Piece], _ framing: HTTP1Framing) {
-    var reader = HTTP1BodyReader(framing)
+    var reader = HTTP1BodyReader(framing, HTTP1Limits())
     for piece in pieces where end == .needMore {
       var position = 0
       read(&reader, piece.bytes, &position)
