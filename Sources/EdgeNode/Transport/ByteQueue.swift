@@ -129,7 +129,8 @@ package struct ByteQueue: ~Copyable {
   private func makeRoom(_ count: Int) -> UnsafeMutableRawPointer {
     let now = state.pointee
     let held = now.tail &- now.head
-    if let base = now.base, now.capacity - held >= count, now.head >= now.capacity / 2 {
+    // Of each byte that was read from the front two are moved at the most.
+    if let base = now.base, now.capacity - held >= count, now.head >= held / 2 {
       base.copyMemory(from: base + now.head, byteCount: held)
       state.pointee.head = 0
       state.pointee.tail = held

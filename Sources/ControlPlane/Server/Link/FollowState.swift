@@ -38,6 +38,16 @@ package struct FollowState: Sendable, Equatable {
     refused == nil && base == acknowledged && acknowledged >= newest && acknowledged > 0
   }
 
+  /// Takes an update as sent that was read to go on from `asked`. To be called before any of it is written: what the edge
+  /// says of it may be here before the writer goes on.
+  /// - Parameter from: what it does go on from; 0 where it became a snapshot
+  /// - Returns: false where the edge has refused something since, so that something else comes next
+  package mutating func send(from: UInt64, to version: UInt64, asked: UInt64, newest: UInt64) -> Bool {
+    guard next(newest: newest) == asked else { return false }
+    sent(from: from, to: version)
+    return true
+  }
+
   package mutating func sent(from: UInt64, to version: UInt64) {
     base = version
     sentSnapshot = from == 0

@@ -83,17 +83,15 @@ final class FollowStream: Sendable {
     for await _ in wakes {
       while let (from, target) = await nextStep() {
         let update = try await publisher.update(from: from, to: target)
-        let (level, standing) = shared.withLock { ($0.level, $0.follow?.acknowledged ?? 0) }
+        guard let (level, standing) = begin(update, asked: from, target: target) else { continue }
         // A delta is for who has what it goes on from; a snapshot finds whatever the edge runs.
         let confirmed = try await publisher.confirmedRemovals(
           since: from > 0 ? from : standing, through: update.version)
-        if !update.isOfNewest { shared.withLock { $0.incomparable = update.version } }
         for part in update.parts {
           var seen = update.part(part, asSeenFrom: identity.region.text)
           if part.last, let confirmed { seen.confirmedRemovals = confirmed }
           try await response.write(seen.understood(at: level))
         }
-        shared.withLock { $0.follow?.sent(from: update.parts.first?.fromVersion ?? 0, to: update.version) }
       }
       if let mark = await dueAnswer() { try await response.write(.with { $0.inStep = mark }) }
     }
@@ -105,6 +103,20 @@ final class FollowStream: Sendable {
     let target = await publisher.ceiling(for: identity)
     guard target > 0 else { return nil }
     return shared.withLock { $0.follow?.next(newest: target) }.map { ($0, target) }
+  }
+
+  /// - Returns: what the edge understands and what it runs; nil where the update is not what it is to be sent any more
+  private func begin(
+    _ update: ConfigurationParts, asked: UInt64, target: UInt64
+  ) -> (ContractLevel, standing: UInt64)? {
+    shared.withLock { shared in
+      let from = update.parts.first?.fromVersion ?? 0
+      guard
+        shared.follow?.send(from: from, to: update.version, asked: asked, newest: target) == true
+      else { return nil }
+      if !update.isOfNewest { shared.incomparable = update.version }
+      return (shared.level, shared.follow?.acknowledged ?? 0)
+    }
   }
 
   /// The mark to answer, once the edge has all that it is to have.

@@ -46,6 +46,21 @@ struct FollowStateTests {
     #expect(state.next(newest: 10) == 0)
   }
 
+  @Test("what was read before a refusal came is not sent behind it")
+  func refusalWhileReading() throws {
+    var state = state(holding: 5)
+    state.sent(from: 5, to: 9)
+    #expect(state.refuse(9) == 0)
+    state.sent(from: 0, to: 9)
+    let asked = try #require(state.next(newest: 10))
+    #expect(state.refuse(9) == 0)
+    let isStillDue = state.send(from: asked, to: 10, asked: asked, newest: 10)
+    #expect(!isStillDue)
+    #expect(state.next(newest: 10) == 0)
+    let isDue = state.send(from: 0, to: 10, asked: 0, newest: 10)
+    #expect(isDue && state.base == 10)
+  }
+
   @Test("only the refusal of a snapshot is final, for the version may come again otherwise")
   func finality() {
     var state = state(holding: 5)
