@@ -3,14 +3,16 @@
 import concurrent.futures
 import contextlib
 import threading
+import time
 
 import pytest
 from devfleet.certificates import DevelopmentAuthority
 from devfleet.edges import Edge
 from devfleet.ports import Ports
 from devfleet.processes import wait_until
-from edge_beside import REGION, await_configuration
+from edge_beside import REGION, await_configuration, edge_beside, metric
 from hostile import frames
+from http_clients import Http2Client, chat_body
 from own_names import NameServer, OwnNames, why_not
 from raw_upstream import GOOD, H2Upstream, RawUpstream, answer, h2_head, read_request, serve_well
 from survival.configurations import MODEL, Configurations
@@ -168,6 +170,75 @@ def test_a_name_that_comes_to_lead_elsewhere_is_followed(world, hosts):
         wait_until(lambda: ask(world, hosts.edge, model).status_code == 502, "it is refused", every=0.2)
         hosts.say("127.0.0.3 moving.test")
         wait_until(lambda: ask(world, hosts.edge, model).content == GOOD, "it is back", every=0.2)
+
+
+def test_a_name_that_comes_to_lead_nowhere_leaves_what_runs_alone(world, hosts):
+    """One client's requests fill connections, and the next one finds no address to connect to."""
+    most, asked, come = 4, threading.Semaphore(0), threading.Event()
+
+    def hold(connection, encoder, stream, _):
+        asked.release()
+        whole = h2_head(encoder, stream) + frames.data(stream, GOOD)
+        threads.submit(lambda: come.wait(60) and connection.sendall(whole))
+
+    hosts.say("127.0.0.3 leaving.test")
+    upstream = RawUpstream(H2Upstream(hold, (frames.MAX_CONCURRENT_STREAMS, most)), address="127.0.0.3")
+    with concurrent.futures.ThreadPoolExecutor(1) as threads, upstream:
+        options = {"url": upstream.url("leaving.test"), "http_version": "http2"}
+        model = add_models(world, {"leaving": options}, [hosts.edge])["leaving"]
+        with Http2Client(world, hosts.edge) as client:
+            held, refused = [client.ask(chat_body(model)) for _ in range(2 * most)], []
+            try:
+                assert all(asked.acquire(timeout=20) for _ in held)
+                hosts.say("169.254.169.254 leaving.test")
+                # What is known of the name is good for a second, and then until it has been looked up again.
+                time.sleep(2 * LIMITS["upstream_address_seconds"])
+                while len(refused) < 3:
+                    stream = client.ask(chat_body(model))
+                    if asked.acquire(timeout=3):
+                        held.append(stream)
+                        assert len(held) < 10 * most, "the name is never looked up again"
+                    else:
+                        refused.append(client.answer(stream).status)
+            finally:
+                come.set()
+            assert refused == [502] * 3
+            assert [client.answer(stream).status for stream in held] == [200] * len(held)
+
+
+@pytest.mark.parametrize("version", ["http1", "http2"])
+def test_a_large_request_gets_its_turn_on_the_only_connection(world, tmp_path, version):
+    """It cannot be sent twice, so it may not go where an idle connection may be about to close."""
+    asked, come = threading.Semaphore(0), threading.Event()
+
+    def over_http1(connection):
+        while read_request(connection):
+            asked.release()
+            come.wait(60)
+            answer(connection)
+
+    def over_http2(connection, encoder, stream, _):
+        asked.release()
+        come.wait(60)
+        connection.sendall(h2_head(encoder, stream) + frames.data(stream, GOOD))
+
+    settings = ((frames.MAX_CONCURRENT_STREAMS, 1), (frames.INITIAL_WINDOW_SIZE, 1 << 23))
+    serve = over_http1 if version == "http1" else H2Upstream(over_http2, *settings)
+    with (
+        RawUpstream(serve) as upstream,
+        edge_beside(world, tmp_path, {"upstream_connections": 1}, workers=1) as edge,
+        concurrent.futures.ThreadPoolExecutor(2) as pool,
+    ):
+        options = {"url": upstream.url(), "http_version": version}
+        model = add_models(world, {f"one-at-a-time-{version}": options}, [edge])[f"one-at-a-time-{version}"]
+        first = pool.submit(ask, world, edge, model)
+        assert asked.acquire(timeout=20)
+        large = pool.submit(ask, world, edge, model, user="x" * (3 << 20))
+        wait_until(lambda: metric(edge, "strait_edge_exchanges_active") == 2, "the edge has both")
+        come.set()
+        while not large.done():
+            assert ask(world, edge, model).content == GOOD
+        assert (first.result().content, large.result().content) == (GOOD, GOOD)
 
 
 def test_a_name_whose_servers_are_silent_holds_no_other_up(world, hosts):

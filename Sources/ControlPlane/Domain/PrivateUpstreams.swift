@@ -38,6 +38,9 @@ package struct PrivateUpstreams: Sendable, Equatable {
     }
   }
 
+  /// The only region whose edges may have it; nil for one that all may have.
+  package func home(of upstream: UpstreamID) -> String? { regions[Data(upstream.bytes)] }
+
   private static func removal(of resource: WireResource) -> WireResourceReference? {
     switch resource.kind {
     case .upstream(let upstream): .with { $0.upstream = upstream.id }

@@ -35,6 +35,8 @@ package struct RolloutEdge: Sendable, Equatable {
   package var refused: UInt64?
   package var refusal: String?
   package var lastSeenAt: Moment?
+  /// When it came last: the beginning of its stream, or of the last one where it is away.
+  package var streamBeganAt: Moment?
   /// When its counts came.
   package var reportedAt: Moment?
   package var counts: ExchangeCounts
@@ -43,8 +45,9 @@ package struct RolloutEdge: Sendable, Equatable {
 
   package init(
     id: EdgeID, region: String, isConnected: Bool, version: UInt64, acknowledgedAt: Moment? = nil,
-    refused: UInt64? = nil, refusal: String? = nil, lastSeenAt: Moment? = nil, reportedAt: Moment? = nil,
-    counts: ExchangeCounts = ExchangeCounts(), earlierCounts: ExchangeCounts = ExchangeCounts()
+    refused: UInt64? = nil, refusal: String? = nil, lastSeenAt: Moment? = nil, streamBeganAt: Moment? = nil,
+    reportedAt: Moment? = nil, counts: ExchangeCounts = ExchangeCounts(),
+    earlierCounts: ExchangeCounts = ExchangeCounts()
   ) {
     self.id = id
     self.region = region
@@ -54,13 +57,61 @@ package struct RolloutEdge: Sendable, Equatable {
     self.refused = refused
     self.refusal = refusal
     self.lastSeenAt = lastSeenAt
+    self.streamBeganAt = streamBeganAt
     self.reportedAt = reportedAt
     self.counts = counts
     self.earlierCounts = earlierCounts
   }
 
+  /// An edge that was not heard for so long is not connected, whatever its row says; the store's statements have the same.
+  static let silenceSeconds = 20
+
   /// Whether it took the version that a rollout starts from.
   func isInStep(with base: UInt64) -> Bool { isConnected && refusal == nil && version >= base }
+}
+
+/// Since when the control plane is there for edges. While it is not, none can answer or come back, and that time counts
+/// against none of them.
+package struct Attendance: Sendable, Equatable {
+  /// Since when some replica has been there without a break, and none has sent its edges away.
+  package var since: Moment
+  /// The end of the last such time before that was long enough for every edge to come back.
+  package var before: Moment
+
+  /// Replicas say every two or three seconds that they are there. `RolloutStore.noteAttendance` has these two as well.
+  static let breakSeconds = 5
+  static let settledSeconds = RolloutSettings.answerRange.upperBound
+
+  package init(since: Moment, before: Moment) {
+    self.since = since
+    self.before = before
+  }
+
+  /// As it is at `now`, whether or not a replica has noted yet that there was a break.
+  /// - Parameter notedAt: when a replica said last that it is there
+  package init(since: Moment, before: Moment, notedAt: Moment, now: Moment) {
+    self.init(since: since, before: before)
+    guard now < notedAt || now > notedAt.adding(seconds: Self.breakSeconds) else { return }
+    self.since = now
+    if notedAt >= since.adding(seconds: Self.settledSeconds) { self.before = min(notedAt, now) }
+  }
+
+  /// Whether an edge was there until the control plane was not, and may still come back.
+  /// - Parameter seconds: how long it may take for that
+  func isExpected(_ edge: RolloutEdge, within seconds: Int, now: Moment) -> Bool {
+    guard !edge.isConnected, now < since.adding(seconds: seconds), let seen = edge.lastSeenAt else {
+      return false
+    }
+    // One that was back already has left by itself.
+    if let began = edge.streamBeganAt, began >= since { return false }
+    return seen.adding(seconds: RolloutEdge.silenceSeconds + seconds) >= before
+  }
+
+  /// - Returns: until when one of those edges may come; nothing where none is expected
+  func expects(_ edges: [RolloutEdge], within seconds: Int, now: Moment) -> Moment? {
+    let isAny = edges.contains { isExpected($0, within: seconds, now: now) }
+    return isAny ? since.adding(seconds: seconds) : nil
+  }
 }
 
 /// A rollout that runs.

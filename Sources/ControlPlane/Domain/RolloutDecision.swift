@@ -18,6 +18,7 @@ package struct RolloutDecision: Sendable {
   let rollout: Rollout
   /// Every edge that was not evicted.
   let edges: [RolloutEdge]
+  let attendance: Attendance
   let settings: RolloutSettings
   let now: Moment
 
@@ -25,16 +26,32 @@ package struct RolloutDecision: Sendable {
   /// canaries in a row are no accident, though.
   static let canariesToLose = 3
 
-  package init(rollout: Rollout, edges: [RolloutEdge], settings: RolloutSettings, now: Moment) {
+  /// Who comes back has its time to answer anew. It may lose its link at the end of the first time and come back at the end
+  /// of the second, but one that comes and goes for longer than three does not answer.
+  static let timesToAnswer = 3
+
+  package init(
+    rollout: Rollout, edges: [RolloutEdge], attendance: Attendance, settings: RolloutSettings, now: Moment
+  ) {
     self.rollout = rollout
     self.edges = edges
+    self.attendance = attendance
     self.settings = settings
     self.now = now
   }
 
-  /// How a rollout begins.
-  package static func first(base: UInt64, pace: Pace, edges: [RolloutEdge]) -> RolloutStep {
-    guard let canary = canary(among: edges, base: base) else { return .finish }
+  /// How a rollout begins: `wait` where nobody is there now, and the first that comes back is to try it.
+  /// - Parameter answerSeconds: how long an edge may take to come back
+  package static func first(
+    base: UInt64, pace: Pace, edges: [RolloutEdge], attendance: Attendance, answerSeconds: Int, now: Moment
+  ) -> RolloutStep {
+    guard let canary = canary(among: edges, base: base) else {
+      // What has been everywhere before goes there again without a trial.
+      guard pace != .atOnce, let until = attendance.expects(edges, within: answerSeconds, now: now) else {
+        return .finish
+      }
+      return .wait(until: until)
+    }
     if pace == .atOnce {
       let all = edges.filter(\.isConnected)
       return .enter(.fleet, canary: canary, watching: all, lost: 0)
@@ -77,20 +94,30 @@ package struct RolloutDecision: Sendable {
 extension RolloutDecision {
   private var watched: [RolloutEdge] { edges.filter { rollout.watched[$0.id] != nil } }
 
-  private func deadline(_ moment: Moment?) -> Moment {
-    (moment ?? rollout.stageBeganAt).adding(seconds: settings.answerSeconds)
+  /// Since when edges are asked, by a control plane that can hear them.
+  private var askedAt: Moment { max(rollout.stageBeganAt, attendance.since) }
+
+  /// Until when an edge that has left may come back.
+  private func returnDeadline(_ edge: RolloutEdge) -> Moment {
+    max(edge.lastSeenAt ?? askedAt, askedAt).adding(seconds: settings.answerSeconds)
+  }
+
+  /// Until when an edge that is connected may answer.
+  private func answerDeadline(_ edge: RolloutEdge) -> Moment {
+    let deadline = max(edge.streamBeganAt ?? askedAt, askedAt).adding(seconds: settings.answerSeconds)
+    return min(deadline, askedAt.adding(seconds: Self.timesToAnswer * settings.answerSeconds))
   }
 
   /// Silent: connected, but without an answer for too long.
   private func isSilent(_ edge: RolloutEdge) -> Bool {
-    edge.isConnected && edge.version < rollout.target && now >= deadline(nil)
+    edge.isConnected && edge.version < rollout.target && now >= answerDeadline(edge)
   }
 
   /// Its own copy was wrong, so that it is sent everything: that says nothing about the version.
   private func isMending(_ edge: RolloutEdge) -> Bool { edge.refusal != nil && edge.refused == nil }
 
   private func isGone(_ edge: RolloutEdge) -> Bool {
-    !edge.isConnected && now >= max(deadline(edge.lastSeenAt), deadline(nil))
+    !edge.isConnected && now >= returnDeadline(edge)
   }
 
   /// What a canary that went away means: a keyed-in fault may have ended it, or somebody pulled a plug. Another one is
@@ -109,18 +136,27 @@ extension RolloutDecision {
     guard isLost else { return nil }
     let tolerated = rollout.pace == .watched ? 2 : Self.canariesToLose
     let name = canary?.shown ?? "the first edge"
-    guard rollout.lost + 1 < tolerated else {
+    let lost = rollout.lost + (canary.map(isExpected) == true ? 0 : 1)
+    guard lost < tolerated else {
       return .halt(
         "\(name) was lost while it tried version \(rollout.target), and so was the one before it")
     }
     let others = edges.filter { $0.id != rollout.canary }
     if let other = Self.canary(among: others, base: rollout.base) {
-      return .enter(.canary, canary: other, watching: [other], lost: rollout.lost + 1)
+      return .enter(.canary, canary: other, watching: [other], lost: lost)
     }
     if rollout.pace == .watched, canary != nil {
       return .halt("\(name) was lost while it tried version \(rollout.target), and there is no other one")
     }
-    return .finish
+    guard let until = attendance.expects(edges, within: settings.answerSeconds, now: now) else {
+      return .finish
+    }
+    return .wait(until: until)
+  }
+
+  /// The control plane was away, and not the edge.
+  private func isExpected(_ edge: RolloutEdge) -> Bool {
+    attendance.isExpected(edge, within: settings.answerSeconds, now: now)
   }
 
   /// Edges that went away or fell silent, where they are too many for chance.
@@ -140,11 +176,11 @@ extension RolloutDecision {
   /// - Returns: until when, where answers are missing that count
   private func waitsForAnswer() -> Moment? {
     let late = watched.filter { $0.isConnected && $0.version < rollout.target && !isSilent($0) }
-    if !late.isEmpty { return deadline(nil) }
+    if let until = late.map(answerDeadline).min() { return until }
     guard rollout.pace == .watched else { return nil }
     let away = watched.filter { !$0.isConnected }
     if rollout.stage != .canary && rollout.lost + away.count <= toleratedLosses { return nil }
-    return away.map { max(deadline($0.lastSeenAt), deadline(nil)) }.min()
+    return away.map(returnDeadline).min()
   }
 }
 
@@ -168,7 +204,7 @@ extension RolloutDecision {
     let end = began.adding(seconds: settings.dwellSeconds)
     if now < end { return end }
     // An edge that never reports is an edge without news; it held the version and did not refuse it.
-    let last = end.adding(seconds: settings.answerSeconds)
+    let last = max(end, attendance.since).adding(seconds: settings.answerSeconds)
     let isHeard = present.allSatisfy { ($0.reportedAt ?? rollout.stageBeganAt) >= end }
     return isHeard || now >= last ? nil : last
   }

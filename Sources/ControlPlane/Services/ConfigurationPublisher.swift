@@ -72,8 +72,11 @@ package actor ConfigurationPublisher {
   }
 
   /// The update from one version to another. Followers that take the same step share one read.
-  package func update(from version: UInt64, to target: UInt64) async throws -> ConfigurationParts {
-    if version == 0 { return try await wholeUpdate(to: target) }
+  /// - Parameter standing: what the edge runs; it would refuse a snapshot of an older version
+  package func update(
+    from version: UInt64, to target: UInt64, standing: UInt64
+  ) async throws -> ConfigurationParts {
+    if version == 0 { return try await wholeUpdate(to: target, standing: standing) }
     let step = VersionStep(from: version, to: target)
     if let task = updates[step] { return try await task.value }
     let task = Task { [reader, counter] in
@@ -117,11 +120,12 @@ package actor ConfigurationPublisher {
     return await counter.knownCheck(of: version, fromDay: day, now: Moment.now.microseconds)
   }
 
-  private func wholeUpdate(to target: UInt64) async throws -> ConfigurationParts {
+  private func wholeUpdate(to target: UInt64, standing: UInt64) async throws -> ConfigurationParts {
     dropOldSnapshot()
     if let snapshot,
       snapshot.version == target
-        || (snapshot.isSmall != true && snapshot.wasEverywhere && snapshot.version < target)
+        || (snapshot.isSmall != true && snapshot.wasEverywhere && snapshot.version < target
+          && snapshot.version >= standing)
     {
       return try await snapshot.task.value
     }

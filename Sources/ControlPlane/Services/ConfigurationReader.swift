@@ -89,13 +89,29 @@ package struct ConfigurationReader: Sendable {
   ) async throws -> ConfigurationParts? {
     guard version > 0, version <= target else { return nil }
     guard version >= (try await ChangeStore.oldestBase(on: transaction)) else { return nil }
-    let changed = try await ChangeStore.changes(after: version, through: target, on: transaction)
+    var changed = try await ChangeStore.changes(after: version, through: target, on: transaction)
     guard changed.count <= Self.maximumChanges else { return nil }
+    changed += try await offersOfMoved(changed, from: version, store, on: transaction)
     let (upserts, removals) = try await store.read(changed)
     var parts = PartBuilder(lineage: lineage, from: version, to: target)
     upserts.forEach { parts.append($0) }
     removals.forEach { parts.append(removal: $0) }
     return parts.finished()
+  }
+
+  /// The offers of upstreams that become private, or are so no more: for edges of other regions they go or come with them.
+  private func offersOfMoved(
+    _ changed: [ResourceKey], from version: UInt64, _ store: ConfigurationStore,
+    on transaction: PostgresTransaction
+  ) async throws -> [ResourceKey] {
+    let upstreams = changed.compactMap { $0.kind == .upstream ? UpstreamID($0.id) : nil }
+    guard !upstreams.isEmpty else { return [] }
+    let before = try await self.store(reading: transaction, at: version).privateUpstreams()
+    let after = try await store.privateUpstreams()
+    let moved = upstreams.filter { before.home(of: $0) != after.home(of: $0) }
+    guard !moved.isEmpty else { return [] }
+    let named = Set(changed)
+    return try await store.offers(of: moved).map { ResourceKey(.offer, $0) }.filter { !named.contains($0) }
   }
 }
 

@@ -45,6 +45,7 @@ package struct RevocationService: Sendable {
       let change = Change(
         "key.revoke", subject: keys.filter { gone.contains($0.id) }.map(\.publicID).joined(separator: " "),
         resources: revoked.map { ResourceKey(.key, $0.id) },
+        confirms: try await Self.confirmedVersion(isConfirmed, count, on: transaction),
         revoking: revoked.map {
           Revoking(.key($0.id), keyCount: $0.wasGood ? 1 : 0, isConfirmed: isConfirmed)
         })
@@ -68,6 +69,7 @@ package struct RevocationService: Sendable {
       let keys = areNamed ? revoked.map { ResourceKey(.key, $0) } : []
       let change = Change(
         "team.revoke-keys", subject: name, resources: [ResourceKey(.team, team)] + keys,
+        confirms: try await Self.confirmedVersion(isConfirmed, count, on: transaction),
         revoking: [Revoking(.team(team), keyCount: count, isConfirmed: isConfirmed)])
       return ((team, count), revoked.isEmpty ? nil : change)
     }
@@ -87,16 +89,18 @@ package struct RevocationService: Sendable {
       let count = suspends ? try await KeyStore.countGood(team: id, limit: .max, on: transaction) : 0
       let isNews = try await TeamStore.setSuspended(suspends, id, on: transaction)
       var revoking: [Revoking] = []
+      var confirms: UInt64?
       if suspends, isNews {
         let isConfirmed = try await Self.check(count, confirm: request.confirm, on: transaction)
         revoking = [Revoking(.team(id), keyCount: count, isConfirmed: isConfirmed)]
+        confirms = try await Self.confirmedVersion(isConfirmed, count, on: transaction)
       }
       guard let team = try await TeamStore.find(id, on: transaction) else {
         throw Refusal(.notFound, "team \(id) is gone")
       }
       let change = Change(
         suspends ? "team.suspend" : "team.resume", subject: team.name, resources: [ResourceKey(.team, id)],
-        revoking: revoking)
+        confirms: confirms, revoking: revoking)
       return ((id, team), isNews ? change : nil)
     }
     return SuspensionResult(
@@ -166,6 +170,15 @@ package struct RevocationService: Sendable {
     throw Refusal(
       .conflict, "\(count) of \(left + count) keys would go at once\(before): more than a fifth",
       hint: "if that is meant, say how many: --confirm \(count)")
+  }
+
+  /// The version that the change makes, where the configuration that holds a confirmed revocation is to say so too: an edge
+  /// may get it before the revocation itself. Of very many keys it does not, for they would have to be counted first.
+  private static func confirmedVersion(
+    _ isConfirmed: Bool, _ count: Int, on transaction: PostgresTransaction
+  ) async throws -> UInt64? {
+    guard isConfirmed, count <= ConfigurationReader.countedChanges else { return nil }
+    return try await HistoryStore.lock(on: transaction).newest + 1
   }
 
   private func summaries(ofKeys keys: [KeyID], team: TeamID?) async throws -> [RevocationSummary] {

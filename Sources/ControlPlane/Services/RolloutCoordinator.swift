@@ -1,4 +1,5 @@
-// Takes the steps of rollouts when something has happened that may allow one, and every second while one is open.
+// Takes the steps of rollouts when something has happened that may allow one, and every second while one is open. Says
+// with each look that the control plane is there, so that its own absence is not taken for that of edges.
 
 import Logging
 import Postgres
@@ -11,6 +12,8 @@ package struct RolloutCoordinator: Service {
   private let wake: AsyncStream<Void>.Continuation
 
   static let pollMilliseconds = 1_000
+  /// How long the end waits for the database at the most: connections are to be ended in order after it.
+  static let leaveMilliseconds = 3_000
 
   package init(service: RolloutService, logger: Logger) {
     self.service = service
@@ -30,6 +33,7 @@ package struct RolloutCoordinator: Service {
         group.cancelAll()
       }
     }
+    await leave()
   }
 
   private func step() async {
@@ -40,8 +44,37 @@ package struct RolloutCoordinator: Service {
     }
   }
 
+  private func attend() async {
+    do {
+      try await service.attend()
+    } catch {
+      // A database that is away is told of by the steps.
+      logger.debug("cannot note that the control plane is there", metadata: ["error": "\(type(of: error))"])
+    }
+  }
+
+  /// The listeners, whose edges go with them, are stopped after this.
+  private func leave() async {
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { await self.noteLeaving() }
+      // Cancellation is its only error, and comes when it is not needed any more.
+      group.addTask { do { try await Task.sleep(for: .milliseconds(Self.leaveMilliseconds)) } catch {} }
+      await group.next()
+      group.cancelAll()
+    }
+  }
+
+  private func noteLeaving() async {
+    do {
+      try await service.leave()
+    } catch {
+      logger.warning("cannot note that edges are sent away", metadata: ["error": "\(type(of: error))"])
+    }
+  }
+
   private func poll() async {
     while !Task.isCancelled {
+      await attend()
       wake.yield()
       // Cancellation is the only error, and the loop's end.
       do { try await Task.sleep(for: .milliseconds(Self.pollMilliseconds)) } catch { return }

@@ -90,7 +90,8 @@ extension RolloutService {
   static func versionMade(restores: Bool, on transaction: PostgresTransaction) async throws {
     let bounds = try await HistoryStore.bounds(on: transaction)
     guard let open = try await RolloutStore.open(on: transaction) else {
-      return try await begin(bounds, on: transaction)
+      try await begin(bounds, on: transaction)
+      return
     }
     let rollout = open.rollout
     if open.isHalted || restores {
@@ -104,6 +105,12 @@ extension RolloutService {
     }
   }
 
+  /// Says that a replica is there to hear edges. Not part of a step, which may wait for a change.
+  func attend() async throws { try await RolloutStore.noteAttendance(on: pool) }
+
+  /// Says that a replica is about to send its edges away.
+  func leave() async throws { try await RolloutStore.breakAttendance(on: pool) }
+
   /// Takes every step that is due.
   /// - Returns: when to look again at the latest; nothing where only a new version brings something to do
   @discardableResult
@@ -115,12 +122,15 @@ extension RolloutService {
         let bounds = try await HistoryStore.lock(on: transaction)
         guard let open = try await RolloutStore.open(on: transaction) else {
           guard bounds.everywhere < bounds.newest else { return nil }
-          try await Self.begin(bounds, on: transaction)
+          let begun = try await Self.begin(
+            bounds, answerSeconds: settings.answerSeconds, on: transaction)
+          if case .wait(let until) = begun { return until }
           continue
         }
         if open.isHalted { return nil }
-        let (edges, now) = try await RolloutStore.edges(on: transaction)
-        let decision = RolloutDecision(rollout: open.rollout, edges: edges, settings: settings, now: now)
+        let (edges, attendance, now) = try await RolloutStore.edges(on: transaction)
+        let decision = RolloutDecision(
+          rollout: open.rollout, edges: edges, attendance: attendance, settings: settings, now: now)
         switch decision.next() {
         case .wait(let until): return until
         case .enter(let stage, let canary, let watching, let lost):
@@ -134,23 +144,33 @@ extension RolloutService {
     }
   }
 
+  /// Begins the way of the newest version. While edges are about to come back to a control plane that was away, none
+  /// begins: the version is newer than what is everywhere, and each step looks again.
+  /// - Parameter answerSeconds: the longest that it may be, where the settings are not at hand: the next step has them
+  /// - Returns: `wait` where none has begun
+  @discardableResult
   private static func begin(
-    _ bounds: HistoryStore.Bounds, on transaction: PostgresTransaction
-  ) async throws {
+    _ bounds: HistoryStore.Bounds, answerSeconds: Int = RolloutSettings.answerRange.upperBound,
+    on transaction: PostgresTransaction
+  ) async throws -> RolloutStep {
     let (base, target) = (bounds.everywhere, bounds.newest)
-    guard base < target else { return }
+    guard base < target else { return .finish }
     let pace = try await RolloutStore.pace(after: base, on: transaction)
-    let (edges, _) = try await RolloutStore.edges(on: transaction)
-    switch RolloutDecision.first(base: base, pace: pace, edges: edges) {
+    let (edges, attendance, now) = try await RolloutStore.edges(on: transaction)
+    let step = RolloutDecision.first(
+      base: base, pace: pace, edges: edges, attendance: attendance, answerSeconds: answerSeconds, now: now)
+    switch step {
     case .enter(let stage, let canary, let watching, _):
       try await RolloutStore.begin(
         base: base, target: target, pace: pace, stage: stage, canary: canary, watching: watching,
         on: transaction)
-    case .finish, .wait, .halt:
+    case .wait: return step
+    case .finish, .halt:
       // Nobody is there to try it on: whoever comes back gets it.
       try await RolloutStore.setEverywhere(target, on: transaction)
     }
     try await RolloutStore.announce(on: transaction)
+    return step
   }
 
   private static func finish(_ rollout: Rollout, on transaction: PostgresTransaction) async throws {
@@ -171,8 +191,8 @@ extension RolloutService {
       try await begin(bounds, on: transaction)
     } else {
       try await RolloutStore.end(rollout.number, .halted, reason: reason, on: transaction)
-      try await RolloutStore.announce(on: transaction)
     }
+    try await RolloutStore.announce(on: transaction)
   }
 
   /// Makes a version that has what was everywhere before the rollout, for all edges at once. What had been changed behind
@@ -198,9 +218,10 @@ extension RolloutService {
     resources += try await RollbackStore.takeBack(failed, on: transaction).changed
     try await RolloutStore.end(
       rollout.number, .rolledBack, reason: reason, rolledBackBy: newest + 1, on: transaction)
+    // Where the rollout added much, much goes again: edges that have it must not take that for a mistake.
     let change = Change(
       "rollout.rollback", subject: "of version \(rollout.target) to \(rollout.base)", resources: resources,
-      pace: .atOnce, restores: rollout.base)
+      pace: .atOnce, restores: rollout.base, confirms: newest + 1)
     try await ChangeService.record(change, by: actor, on: transaction)
     try await bringAgain(failed, by: actor, on: transaction)
     return true

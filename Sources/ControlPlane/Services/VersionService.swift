@@ -71,8 +71,10 @@ package struct VersionService: Sendable {
       let result = RollbackResult(
         version: bounds.newest + 1, restores: target, resources: outcome.changed.count,
         kept: outcome.kept.map(\.id))
+      // What has never been everywhere has not been tried.
       let change = Change(
-        "version.rollback", subject: "to version \(target)", resources: outcome.changed, pace: .quick,
+        "version.rollback", subject: "to version \(target)", resources: outcome.changed,
+        pace: target <= bounds.everywhere ? .quick : .watched,
         restores: target, confirms: confirmed.map { _ in bounds.newest + 1 })
       return (result, change)
     }

@@ -91,6 +91,13 @@ package struct ConfigurationStore: Sendable {
       })
   }
 
+  /// Those of the given upstreams, whether they changed or not.
+  package func offers(of upstreams: [UpstreamID]) async throws -> [OfferID] {
+    try await transaction.query(
+      "SELECT id FROM offers_at($1) WHERE upstream_id = ANY ($2) ORDER BY id", version, upstreams
+    ).map { try $0.get("id") }
+  }
+
   private typealias Found = [(key: ResourceKey, resource: WireResource)]
   private static let keysPerPage = 5000
 

@@ -89,7 +89,7 @@ package enum EdgeStore {
   ) async throws -> Refused? {
     let rows = try await session.query(
       """
-      UPDATE edges SET stream_id = $2, last_seen_at = now(), software_version = $3,
+      UPDATE edges SET stream_id = $2, stream_began_at = now(), last_seen_at = now(), software_version = $3,
         base_url = CASE WHEN $4 = '' THEN base_url ELSE $4 END
       WHERE id = $1 RETURNING version, refused_version, refusal
       """, edge, stream, softwareVersion, baseURL)

@@ -63,12 +63,15 @@ package enum RolloutStore {
     return Open(rollout: rollout, isHalted: try row.get("state", as: String.self) == "halted")
   }
 
-  /// Every edge that was not evicted, and the database's own time, which all replicas share.
-  static func edges(on session: some PostgresSession) async throws -> (edges: [RolloutEdge], now: Moment) {
+  /// Every edge that was not evicted, since when the control plane is there for them, and the database's own time, which
+  /// all replicas share.
+  static func edges(
+    on session: some PostgresSession
+  ) async throws -> (edges: [RolloutEdge], attendance: Attendance, now: Moment) {
     let rows = try await session.query(
       """
-      SELECT id, region, version, acknowledged_at, refused_version, refusal, last_seen_at, reported_at,
-        ended_exchanges, failed_exchanges, earlier_ended_exchanges, earlier_failed_exchanges,
+      SELECT id, region, version, acknowledged_at, refused_version, refusal, last_seen_at, stream_began_at,
+        reported_at, ended_exchanges, failed_exchanges, earlier_ended_exchanges, earlier_failed_exchanges,
         stream_id IS NOT NULL AND last_seen_at > now() - interval '20 seconds' AS connected
       FROM edges WHERE evicted_at IS NULL ORDER BY id
       """)
@@ -78,6 +81,7 @@ package enum RolloutStore {
         version: try row.unsigned("version"), acknowledgedAt: try row.optionalMoment("acknowledged_at"),
         refused: try row.get("refused_version", as: Int64?.self).map { UInt64(clamping: $0) },
         refusal: try row.get("refusal"), lastSeenAt: try row.optionalMoment("last_seen_at"),
+        streamBeganAt: try row.optionalMoment("stream_began_at"),
         reportedAt: try row.optionalMoment("reported_at"),
         counts: ExchangeCounts(
           ended: try row.unsigned("ended_exchanges"), failed: try row.unsigned("failed_exchanges")),
@@ -85,8 +89,14 @@ package enum RolloutStore {
           ended: try row.unsigned("earlier_ended_exchanges"),
           failed: try row.unsigned("earlier_failed_exchanges")))
     }
-    let now = try await session.query("SELECT clock_timestamp() AS now").single().moment("now")
-    return (edges, now)
+    let row = try await session.query(
+      "SELECT clock_timestamp() AS now, since, before, noted_at FROM attendance"
+    ).single()
+    let now = try row.moment("now")
+    let attendance = Attendance(
+      since: try row.moment("since"), before: try row.moment("before"), notedAt: try row.moment("noted_at"),
+      now: now)
+    return (edges, attendance, now)
   }
 
   /// How carefully what came after `base` goes out: as carefully as the most delicate of it, where a rollback has not
@@ -192,6 +202,34 @@ package enum RolloutStore {
 
   fileprivate static func stage(_ row: PostgresRow) throws -> RolloutStage {
     RolloutStage(rawValue: try row.get("stage")) ?? .fleet
+  }
+}
+
+// MARK: Attendance
+
+extension RolloutStore {
+  /// A replica is there. It writes nothing where one said so just before; where none did for a while, all were away, or the
+  /// database was. A clock that was set back looks the same.
+  static func noteAttendance(on session: some PostgresSession) async throws {
+    try await session.query(
+      """
+      UPDATE attendance SET noted_at = clock_timestamp(),
+        since = CASE WHEN noted_at BETWEEN clock_timestamp() - interval '5 seconds' AND clock_timestamp() THEN since
+          ELSE clock_timestamp() END,
+        before = CASE WHEN noted_at BETWEEN clock_timestamp() - interval '5 seconds' AND clock_timestamp() THEN before
+          WHEN noted_at >= since + interval '10 minutes' THEN least(noted_at, clock_timestamp()) ELSE before END
+      WHERE noted_at NOT BETWEEN clock_timestamp() - interval '2 seconds' AND clock_timestamp()
+      """)
+  }
+
+  /// A replica is about to send its edges away: they have their time to come back, to this one or another, from now on.
+  static func breakAttendance(on session: some PostgresSession) async throws {
+    try await session.query(
+      """
+      UPDATE attendance SET noted_at = clock_timestamp(), since = clock_timestamp(),
+        before = CASE WHEN noted_at >= since + interval '10 minutes' THEN least(noted_at, clock_timestamp())
+          ELSE before END
+      """)
   }
 }
 

@@ -128,14 +128,8 @@ extension Exchange {
         client?.abort(self)
         return
       }
-      guard isEventStream else {
-        writeRecord()
-        phase = .done
-        client?.abort(self)
-        return
-      }
+      guard isEventStream else { return dropAnswer() }
       ErrorBody.appendEvent(fault, dialect: dialect, endpoint: endpoint, requestID: id, into: answerBody)
-      noteWaiting()
       endAnswer()
     case .done: break
     }
@@ -147,6 +141,8 @@ extension Exchange {
   }
 
   private func endAnswer() {
+    // The end may have brought bytes that had been held back.
+    noteWaiting()
     answerEnded = true
     client?.wake(self)
   }

@@ -45,14 +45,19 @@ extension Exchange {
     worker.noteShortage(of: self)
     outcome = .edgeStopped
     letGoOfUpstream()
+    releaseRequest()
+    dropAnswer()
+  }
+
+  /// Ends the exchange with its record and without what waits of its answer: the client may take long to learn of it, and
+  /// must not take what is left for an answer's end.
+  func dropAnswer() {
     writeRecord()
     phase = .done
-    // The client may take long to learn of it, and must not take what is left for an answer's end.
     answerEnded = false
     answerBody.release()
     responseReader = nil
     countAnswer()
-    releaseRequest()
     client?.abort(self)
   }
 }

@@ -270,6 +270,7 @@ final class Exchange: RelayedStream {
       }
     case .answering:
       releaseRoom(now: now)
+      client?.releaseSentHead(self)
       if !pace.isEnough(worker.slowReader, now: now) {
         client?.abortSlowReader(self)
       } else if answerBody.isEmpty, !answerEnded, now - lastProgress > limits.chunkGapMicroseconds {
@@ -290,7 +291,8 @@ final class Exchange: RelayedStream {
 
   /// The caller's key is no longer valid.
   func revoke() {
-    guard phase != .done else { return }
+    // The configuration says again what the revocation said, and the client may not have taken the answer's end by then.
+    guard phase != .done, outcome != .keyRevoked else { return }
     outcome = .keyRevoked
     letGoOfUpstream()
     breakOff(.unknownKey)

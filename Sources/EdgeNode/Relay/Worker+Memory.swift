@@ -54,7 +54,7 @@ extension Worker {
     var waiting = [ObjectIdentifier: Int]()
     let all = exchanges.all
     for exchange in all { waiting[exchange.clientIdentity, default: 0] += exchange.countedAnswer }
-    let holding = all.filter { $0.countedAnswer > 0 }
+    let holding = all.filter { $0.countedAnswer > 0 && $0.phase != .done }
       .map { (exchange: $0, total: waiting[$0.clientIdentity] ?? 0) }
       .sorted { $0.total > $1.total }
     for (exchange, _) in holding where surplus > 0 {

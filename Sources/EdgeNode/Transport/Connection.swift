@@ -347,7 +347,10 @@ final class Connection: EventSource {
   private func becomeOpen() {
     phase = .open
     hasOpened = true
-    session = owner.connectionOpened(self, negotiated: tls?.negotiated ?? .none)
+    let opened = owner.connectionOpened(self, negotiated: tls?.negotiated ?? .none)
+    // Its first stream may have given it up.
+    guard phase != .closed else { return }
+    session = opened
     if session == nil { close(.handshakeFailed) } else { loop.needsFlush(self) }
   }
 

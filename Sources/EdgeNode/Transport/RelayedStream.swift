@@ -226,6 +226,8 @@ protocol ClientSide: AnyObject {
   func sendInformation(_ stream: RelayedStream, _ head: borrowing HeaderBlock)
   /// Sends `stream.answer`.
   func sendHead(_ stream: RelayedStream, ends: Bool)
+  /// Gives the memory of `stream.answer` back, where nothing but the client's window is waited for.
+  func releaseSentHead(_ stream: RelayedStream)
   /// There are new bytes in `stream.answerBody`, or `stream.answerEnded` was set.
   func wake(_ stream: RelayedStream)
   /// Breaks the answer off so that the client cannot take it for whole.

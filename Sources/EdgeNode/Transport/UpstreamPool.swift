@@ -63,7 +63,7 @@ final class UpstreamPool: ConnectionOwner {
   /// Where each of them leads, in the same order.
   private var targets = ContiguousArray<SocketAddress>()
   private var waiting = ContiguousArray<RelayedStream>()
-  /// Those that a connection has let down: they wait for one that has not served before.
+  /// Those that a connection has let down, or that cannot be sent twice: they wait for one that has not served before.
   private var waitingForFresh = ContiguousArray<RelayedStream>()
   /// Those that may be connected to. No other ever is: what is connected to is what was judged, and no name.
   private var addresses = [SocketAddress]()
@@ -138,7 +138,7 @@ final class UpstreamPool: ConnectionOwner {
     let address = UInt(bitPattern: ObjectIdentifier(client))
     let own = multiplexed[Int((address &* Self.spreadingFactor) >> 32 % UInt(multiplexed.count))]
     if own.room > 0 { return own }
-    if connecting == 0, connections.count < limits.connections, isCrowded { _ = connect() }
+    if connecting == 0, connections.count < limits.connections, isCrowded, hasAddresses() { _ = connect() }
     return lastWithRoom
   }
 
@@ -215,20 +215,27 @@ final class UpstreamPool: ConnectionOwner {
     if addresses.count == found.count { loggedRefusal = nil }
   }
 
-  // MARK: Connections
-
-  private func connectIfNeeded() {
-    guard waitingCount > 0 else { return }
+  /// Looks the host up anew where it has not been for a while. What is known of it is good until then.
+  private func hasAddresses() -> Bool {
     if addresses.isEmpty || loop.now >= addressesExpireAt {
       if let literal {
         take([literal])
         addressesExpireAt = .max
-        if addresses.isEmpty { return failWaiting(.addressRefused) }
       } else if !isResolving {
         isResolving = true
         owner.resolve(self)
       }
-      if addresses.isEmpty { return }
+    }
+    return !addresses.isEmpty
+  }
+
+  // MARK: Connections
+
+  private func connectIfNeeded() {
+    guard waitingCount > 0 else { return }
+    guard hasAddresses() else {
+      if literal != nil { failWaiting(.addressRefused) }
+      return
     }
     // One connection for each that waits where each needs its own; else one for as many as may share it.
     if !waitingForFresh.isEmpty, connections.count >= limits.connections, !idle.isEmpty {
@@ -249,7 +256,9 @@ final class UpstreamPool: ConnectionOwner {
     return max(1, min(Self.mostStreamsExpected, multiplexed.last?.mostStreams ?? .max))
   }
 
+  /// - Returns: false where none is under way now, because there is no address, or this one failed at once
   private func connect() -> Bool {
+    guard current < addresses.count else { return false }
     let address = addresses[current]
     do {
       var session: TLSSession?
@@ -338,15 +347,21 @@ final class UpstreamPool: ConnectionOwner {
   }
 
   private func serveWaiting() {
-    guard !waiting.isEmpty else { return }
+    guard waitingCount > 0 else { return }
     for session in multiplexed {
+      // Where there cannot be another connection, one that has served is better than none.
+      while connections.count >= limits.connections, session.room > 0, !waitingForFresh.isEmpty {
+        session.start(waitingForFresh.removeFirst())
+      }
       while session.room > 0, !waiting.isEmpty { session.start(waiting.removeFirst()) }
     }
     connectIfNeeded()
   }
 
   private func becameIdle(_ session: HTTP1ClientSession) {
-    if isRetired { session.retire() } else { serveNext(on: session) }
+    // Those that may not go where another has been need its place.
+    let makesRoom = connecting < waitingForFresh.count && connections.count >= limits.connections
+    if isRetired || makesRoom { session.retire() } else { serveNext(on: session) }
   }
 
   private func serveNext(on session: HTTP1ClientSession) {

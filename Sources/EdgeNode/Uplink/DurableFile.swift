@@ -43,6 +43,13 @@ enum DurableFile {
     try synchroniseFolder(of: new)
   }
 
+  /// Gives a file another name beside its own. What has that name already makes room.
+  static func link(_ path: String, as other: String) throws(SystemError) {
+    try remove(other)
+    guard Glibc.link(path, other) == 0 else { throw SystemError("link", path) }
+    try synchroniseFolder(of: other)
+  }
+
   /// Removes a file that may not be there.
   static func remove(_ path: String) throws(SystemError) {
     guard unlink(path) == 0 || errno == ENOENT else { throw SystemError("remove", path) }

@@ -249,7 +249,8 @@ package final class Uplink: Sendable {
         revocations.configurationApplied(state)
       })
     let watcher = RevocationWatcher(
-      link: link, limits: configuration.limits, keeper: revocations, logger: logger)
+      link: link, limits: configuration.limits, keeper: revocations, logger: logger,
+      cameIntoForce: { follower.moreIsRevoked() })
     keeper.begin(credentials, from: lastGood)
     let endedWell = { @Sendable [exchangeCounts] in
       let counts = exchangeCounts()

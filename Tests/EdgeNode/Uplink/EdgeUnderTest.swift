@@ -49,7 +49,8 @@ final class EdgeUnderTest: Sendable {
   init(
     _ plane: FakeControlPlane, link: Int, enrolment: Int, folder: ScratchFolder,
     token: String? = "token-of-a-test",
-    host: String = "127.0.0.1", spoolLimits: SpoolLimits = SpoolLimits(), trusts other: TestAuthority? = nil,
+    host: String = "127.0.0.1", spoolLimits: SpoolLimits = SpoolLimits(), spoolDisk: SpoolDisk = .linux,
+    trusts other: TestAuthority? = nil,
     change: (inout UplinkConfiguration) -> Void = { _ in }
   ) throws {
     self.folder = folder
@@ -66,7 +67,8 @@ final class EdgeUnderTest: Sendable {
     configuration.limits.renewRetryMilliseconds = 10
     configuration.limits.renewRetryMaximumMilliseconds = 50
     change(&configuration)
-    spool = try UsageSpool(directory: configuration.spoolDirectory, limits: spoolLimits, logger: quiet)
+    spool = try UsageSpool(
+      directory: configuration.spoolDirectory, limits: spoolLimits, logger: quiet, disk: spoolDisk)
     let (applied, refused) = (Applied(), Refused())
     self.applied = applied
     self.refused = refused

@@ -60,6 +60,12 @@ final class FakeControlPlane: Sendable {
     var falseWatermarks: [UInt64] = []
     /// Answers to lose after the records were stored.
     var answersToLose = 0
+
+    /// As a database that failed over or came from a backup: what was committed beyond the number is gone.
+    mutating func loseCommits(of epoch: UInt64, beyond sequence: UInt64) {
+      stored[epoch] = stored[epoch]?.filter { $0.key <= sequence }
+      watermarks[epoch] = sequence
+    }
   }
 
   init() throws {
@@ -271,10 +277,12 @@ final class FakeControlPlane: Sendable {
     behaviour.withLock { $0.watches[number] = nil }
   }
 
-  /// Stores as the real one does: each number once, and the watermark beyond any gap below the batch.
+  /// Stores as the real one does: each number once, the watermark beyond any gap below the batch, and nothing where the
+  /// edge was told of more than there is.
   fileprivate func store(_ batch: WireUsageBatch) throws -> WireUsageWatermark {
     let (answer, isLost) = behaviour.withLock { behaviour -> (UInt64, Bool) in
       var watermark = behaviour.watermarks[batch.epoch] ?? 0
+      if batch.acknowledgedSequence > watermark { return (watermark, false) }
       for (index, record) in batch.records.enumerated() {
         let sequence = batch.firstSequence + UInt64(index)
         behaviour.stored[batch.epoch, default: [:]][sequence] = record

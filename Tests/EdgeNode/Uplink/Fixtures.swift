@@ -129,11 +129,15 @@ extension UsageSpool {
   func drain() -> [Waiting] {
     var reader = SpoolReader(self)
     var all: [Waiting] = []
-    while let batch = reader.next() {
-      for (index, record) in batch.records.enumerated() {
-        all.append(
-          Waiting(epoch: batch.epoch, sequence: batch.firstSequence + UInt64(index), record: record))
+    do {
+      while let batch = try reader.next() {
+        for (index, record) in batch.records.enumerated() {
+          all.append(
+            Waiting(epoch: batch.epoch, sequence: batch.firstSequence + UInt64(index), record: record))
+        }
       }
+    } catch {
+      Issue.record(error)
     }
     return all
   }

@@ -51,6 +51,36 @@ struct RevocationTests {
     }
   }
 
+  @Test("lets an edge take the configuration that it doubted because that came before the revocation")
+  func behindConfiguration() async throws {
+    let plane = try FakeControlPlane()
+    var snapshot = Updates.snapshot(version: 5)
+    let many = UInt8(10)..<160
+    snapshot.upserts += [Updates.team(200)] + many.map { Updates.key($0, team: 200) }
+    let removal = WireConfigurationUpdate.with { update in
+      update.lineage = Updates.lineage
+      update.fromVersion = 5
+      update.version = 6
+      update.last = true
+      update.removals = many.map { number in .with { $0.key = Updates.identifier(number) } }
+    }
+    plane.set { [snapshot] in $0.greeting = [snapshot] }
+    try await plane.serve { link, enrolment in
+      let edge = try EdgeUnderTest(plane, link: link, enrolment: enrolment, folder: try ScratchFolder())
+      try await edge.run {
+        try await edge.until { $0.versions == [5] }
+        _ = try await plane.nextRevocationHello()
+        plane.set { $0.greeting = [removal] }
+        plane.send(removal)
+        #expect(try await plane.nextRefusal().reason.contains("150 of 151 keys would be gone"))
+        plane.send(Revocations.of(team: 200, number: 10, version: 6, confirmed: true))
+        #expect(try await plane.nextHello().version == 5)
+        #expect(try await plane.nextAcknowledgement() == 6)
+        #expect(edge.applied.last?.keys.count == 1)
+      }
+    }
+  }
+
   @Test("does not wait for a snapshot that is under way")
   func besideSnapshot() async throws {
     let plane = try FakeControlPlane()

@@ -1,4 +1,5 @@
 import EdgeUplink
+import Glibc
 import StraitProtocol
 import Testing
 
@@ -72,6 +73,81 @@ struct ShippingTests {
     }
   }
 
+  @Test("sends again what a failover of the database has lost of the epoch before a restart, too")
+  func formerEpochGoesBack() async throws {
+    let plane = try FakeControlPlane()
+    let folder = try ScratchFolder()
+    let former = try await shipHundred(plane, folder)
+    try await plane.serve { link, enrolment in
+      let edge = try EdgeUnderTest(plane, link: link, enrolment: enrolment, folder: folder)
+      try await edge.run {
+        let epoch = edge.spool.epoch
+        edge.spool.append(.numbered(1))
+        // It comes twice: after its commit the former epoch is asked about, and then it is this one's turn again.
+        try await plane.next { event in
+          if case .batch(let batch) = event, batch.epoch == epoch, batch.acknowledgedSequence == 1 {
+            ()
+          } else {
+            nil
+          }
+        }
+        plane.set {
+          $0.loseCommits(of: former, beyond: 40)
+          $0.loseCommits(of: epoch, beyond: 0)
+        }
+        edge.spool.append(.numbered(2))
+        try await plane.waitForRecords(2, epoch: epoch)
+        #expect(plane.records(epoch).map(\.durationMicroseconds) == [1, 2])
+        #expect(plane.records(former).map(\.durationMicroseconds) == Array(1...100))
+        try await waitUntilShipped(edge, plane)
+      }
+    }
+  }
+
+  @Test("sends it again though nothing of the present epoch had been committed when it was lost")
+  func formerEpochLostUnseen() async throws {
+    let plane = try FakeControlPlane()
+    let folder = try ScratchFolder()
+    let former = try await shipHundred(plane, folder)
+    try await plane.serve { link, enrolment in
+      let edge = try EdgeUnderTest(plane, link: link, enrolment: enrolment, folder: folder)
+      try await edge.run {
+        try await waitUntilShipped(edge, plane)
+        plane.set { $0.loseCommits(of: former, beyond: 40) }
+        edge.spool.append(.numbered(1))
+        try await plane.waitForRecords(100, epoch: former)
+        #expect(plane.records(former).map(\.durationMicroseconds) == Array(1...100))
+        #expect(plane.records(edge.spool.epoch).map(\.durationMicroseconds) == [1])
+        try await waitUntilShipped(edge, plane)
+      }
+    }
+  }
+
+  @Test("waits while the spool's files cannot be opened, and skips nothing")
+  func unreadableForAWhile() async throws {
+    let plane = try FakeControlPlane()
+    let disk = UnreadableDisk()
+    disk.refuse(EMFILE)
+    try await plane.serve { link, enrolment in
+      let edge = try EdgeUnderTest(
+        plane, link: link, enrolment: enrolment, folder: try ScratchFolder(), spoolLimits: .small(slots: 4),
+        spoolDisk: disk.calls)
+      for number in 1...10 as ClosedRange<UInt64> { edge.spool.append(.numbered(number)) }
+      try await edge.run {
+        // Damage would have been given up by then.
+        try await plane.next { event in
+          if case .report = event, disk.refusals > SpoolLimits().readAttempts { () } else { nil }
+        }
+        disk.refuse(0)
+        #expect(try await plane.nextBatch().firstSequence == 1)
+        try await plane.waitForRecords(10, epoch: edge.spool.epoch)
+        try await waitUntilShipped(edge, plane)
+      }
+      #expect(edge.spool.lost == 0)
+      #expect(plane.records(edge.spool.epoch).map(\.durationMicroseconds) == Array(1...10))
+    }
+  }
+
   @Test("believes no watermark beyond what was sent, and keeps everything")
   func watermarkTooHigh() async throws {
     let plane = try FakeControlPlane()
@@ -104,6 +180,18 @@ struct ShippingTests {
         #expect(try await plane.nextBatch().firstSequence == 6)
       }
       #expect(plane.records(edge.spool.epoch).map(\.durationMicroseconds) == [1, 2, 3, 6])
+    }
+  }
+}
+
+/// - Returns: the epoch of an edge that shipped records 1 to 100 and ended
+private func shipHundred(_ plane: FakeControlPlane, _ folder: ScratchFolder) async throws -> UInt64 {
+  try await plane.serve { link, enrolment in
+    let edge = try EdgeUnderTest(plane, link: link, enrolment: enrolment, folder: folder)
+    return try await edge.run {
+      for number in 1...100 as ClosedRange<UInt64> { edge.spool.append(.numbered(number)) }
+      try await plane.waitForRecords(100, epoch: edge.spool.epoch)
+      return edge.spool.epoch
     }
   }
 }

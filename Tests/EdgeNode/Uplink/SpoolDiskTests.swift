@@ -28,20 +28,20 @@ struct SpoolDiskTests {
       directory: folder.path, limits: .small(slots: 8), logger: quiet, upkeepThread: false)
     defer { spool.close() }
     var reader = SpoolReader(spool)
-    let nothing = reader.next()
+    let nothing = try reader.next()
     #expect(nothing == nil)
     for number in 1...20 as ClosedRange<UInt64> {
       spool.append(.numbered(number))
-      let next = reader.next()
+      let next = try reader.next()
       let batch = try #require(next)
       #expect(batch.firstSequence == number)
       #expect(batch.records == [.numbered(number)])
-      let rest = reader.next()
+      let rest = try reader.next()
       #expect(rest == nil)
       spool.performUpkeep()
     }
     reader.move(to: SpoolPosition(epoch: spool.epoch, sequence: 13))
-    let again = reader.next()
+    let again = try reader.next()
     #expect(again?.firstSequence == 14)
   }
 
@@ -65,6 +65,37 @@ struct SpoolDiskTests {
     #expect(
       segments(folder.path) == Array(all.dropFirst()), "1 to 4 are gone; 5 to 8 are acknowledged in part")
     #expect(spool.drain().map(\.sequence) == Array(5...12))
+  }
+
+  @Test("keeps what was acknowledged, of former epochs too, once the control plane has lost commits")
+  func forgottenAcknowledgements() throws {
+    let folder = try ScratchFolder()
+    let first = try UsageSpool(
+      directory: folder.path, limits: .small(slots: 4), logger: quiet, upkeepThread: false)
+    for number in 1...4 as ClosedRange<UInt64> { first.append(.numbered(number)) }
+    first.close()
+    let spool = try UsageSpool(
+      directory: folder.path, limits: .small(slots: 4), logger: quiet, upkeepThread: false)
+    defer { spool.close() }
+    for number in 1...5 as ClosedRange<UInt64> {
+      spool.append(.numbered(number))
+      spool.performUpkeep()
+    }
+    spool.acknowledge(epoch: first.epoch, through: 4)
+    spool.acknowledge(epoch: spool.epoch, through: 5)
+    #expect(spool.depth == 0)
+    spool.forgetAcknowledgements()
+    #expect(spool.depth == 9)
+    #expect(spool.watermark(of: first.epoch) == 0 && spool.watermark(of: spool.epoch) == 0)
+    let all = segments(folder.path)
+    spool.performUpkeep(now: monotonicSeconds() + 601)
+    #expect(segments(folder.path) == all)
+    #expect(spool.keepsFormerEpochs)
+    // Control: acknowledged again, the former epoch's segment goes when its time is over.
+    spool.acknowledge(epoch: first.epoch, through: 4)
+    spool.performUpkeep(now: monotonicSeconds() + 601)
+    #expect(segments(folder.path) == Array(all.dropFirst()))
+    #expect(!spool.keepsFormerEpochs)
   }
 
   @Test("keeps no more acknowledged segments than its limit, whatever their age")
@@ -128,7 +159,7 @@ struct SpoolDiskTests {
     #expect(spool.drain().map(\.sequence) == [1, 2, 3, 4, 5, 6, 7, 11, 12])
     var reader = SpoolReader(spool)
     var batches: [ClosedRange<UInt64>] = []
-    while let batch = reader.next() { batches.append(batch.firstSequence...batch.lastSequence) }
+    while let batch = try reader.next() { batches.append(batch.firstSequence...batch.lastSequence) }
     #expect(batches.contains { $0.lowerBound == 11 }, "a batch never spans a hole")
     #expect(batches.allSatisfy { $0.upperBound <= 7 || $0.lowerBound >= 11 })
   }

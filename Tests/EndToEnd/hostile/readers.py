@@ -155,7 +155,7 @@ DRIP_READERS = [DripReader("a byte at a time"), DripReader("ten bytes at a time"
 
 @dataclasses.dataclass(frozen=True)
 class NoWindow:
-    """Asks for answers of the edge's own, gives them no window, and shows by PINGs that it lives. Each must be reset."""
+    """Asks for answers, gives them no window, and shows by PINGs that it lives. Each must be reset."""
 
     name: str
     make: object
@@ -176,4 +176,11 @@ class NoWindow:
             return outcome_of(connection, cut=False, sent=self.streams, words="the answers wait on")
 
 
+def _event_stream(target: Target, index: int) -> bytes:
+    target = dataclasses.replace(target, model="scripted-http1")
+    stream = stream_of(index)
+    return frames.headers(stream, target.chat(), ends=False) + frames.data(stream, target.body(stream=True))
+
+
+LAST_WORDS = NoWindow("what only the end of a stream brings", _event_stream)
 NO_WINDOWS = [NoWindow("lists of models", _models), NoWindow("refusals", _unknown)]

@@ -4,7 +4,7 @@ import pytest
 from scripted import scripts
 
 from .checks import assert_held
-from .readers import DRIP_READERS, NEVER_READS, NEVER_READS_HTTP1, NO_WINDOWS
+from .readers import DRIP_READERS, LAST_WORDS, NEVER_READS, NEVER_READS_HTTP1, NO_WINDOWS
 
 ATTACKERS = 100
 MEGABYTE = "x" * (1 << 20)
@@ -35,3 +35,15 @@ def test_a_peer_that_takes_a_drop_at_a_time(strict_siege, big_answers, attack):
 @pytest.mark.parametrize("attack", NO_WINDOWS, ids=lambda attack: attack.name)
 def test_a_peer_that_leaves_the_edges_own_answers(strict_siege, attack):
     assert_held(strict_siege(attack, ATTACKERS), "slow_reader")
+
+
+async def end_without_an_empty_line(exchange):
+    """The edge holds the event back until the end says that it is whole."""
+    await exchange.head(200, scripts.EVENTS)
+    await exchange.write(b"data: [DONE]\n")
+    await exchange.end()
+
+
+def test_a_peer_that_leaves_what_only_the_end_of_a_stream_brought(world, strict_siege):
+    with world.scripted.doing(end_without_an_empty_line):
+        assert_held(strict_siege(LAST_WORDS, ATTACKERS), "slow_reader")

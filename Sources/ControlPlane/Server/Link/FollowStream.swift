@@ -82,7 +82,8 @@ final class FollowStream: Sendable {
   {
     for await _ in wakes {
       while let (from, target) = await nextStep() {
-        let update = try await publisher.update(from: from, to: target)
+        let update = try await publisher.update(
+          from: from, to: target, standing: shared.withLock { $0.follow?.acknowledged ?? 0 })
         guard let (level, standing) = begin(update, asked: from, target: target) else { continue }
         // A delta is for who has what it goes on from; a snapshot finds whatever the edge runs.
         let confirmed = try await publisher.confirmedRemovals(

@@ -5,6 +5,6 @@ import Postgres
 package enum Schema {
   package static let migrations = PostgresMigrations([
     .foundation, .usage, .rollouts, .identity, .revocations, .staleness,
-    .confirmations, .networks,
+    .confirmations, .networks, .attendance,
   ])
 }

@@ -293,6 +293,10 @@ final class HTTP1ServerSession: Session, ClientSide {
     connection.needsFlush()
   }
 
+  func releaseSentHead(_ stream: RelayedStream) {
+    stream.answer.release()
+  }
+
   func wake(_ stream: RelayedStream) {
     connection.needsFlush()
   }

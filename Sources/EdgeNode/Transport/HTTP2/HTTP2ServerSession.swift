@@ -183,6 +183,12 @@ final class HTTP2ServerSession: HTTP2Session, ClientSide {
     connection.needsFlush()
   }
 
+  func releaseSentHead(_ stream: RelayedStream) {
+    // DATA is in no queue: whatever had to be packed before it has been.
+    guard stream.answer.count > 0, nghttp2_session_get_outbound_queue_size(session) == 0 else { return }
+    stream.answer.release()
+  }
+
   func wake(_ stream: RelayedStream) {
     if stream.clientWaits {
       stream.clientWaits = false

@@ -23,6 +23,8 @@ final class ConfigurationFollower: Sendable {
   private let receiver: Mutex<ConfigurationReceiver>
   /// Set when what is here does not fit what comes: the next hello says that there is nothing.
   private let wantsSnapshot = Mutex(false)
+  /// The stream on which an update was refused because too much is gone in it; nothing where another was taken since.
+  private let doubting = Mutex<FollowSession?>(nil)
 
   /// - Parameters:
   ///   - floor: what another edge has below it would give revoked keys access again
@@ -88,6 +90,7 @@ final class ConfigurationFollower: Sendable {
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await self.giveUpUnlessConnected(session) }
         group.addTask { try await self.reportRegularly(session) }
+        group.addTask { for await _ in session.reconsiderations { throw FollowEnd.reconsiders } }
         group.addTask {
           try await WireConfiguration.Client(wrapping: client).follow(options: chosen) { writer in
             session.connected()
@@ -158,6 +161,7 @@ final class ConfigurationFollower: Sendable {
     }
     receiver.withLock { $0.commit(next) }
     wantsSnapshot.withLock { $0 = false }
+    doubting.withLock { $0 = nil }
     keeper.keep(next)
     session.progressed()
     let content = next.contentClaim(now: Self.now)
@@ -192,6 +196,7 @@ final class ConfigurationFollower: Sendable {
 
   private func refuse(_ version: UInt64, _ reason: String, _ kind: RefusalKind, _ session: FollowSession) {
     facts.refused(kind)
+    doubting.withLock { $0 = kind == .doubtful ? session : nil }
     receiver.withLock { $0.refused(version) }
     let reason = String(reason.prefix(configuration.limits.reasonCharacters))
     logger.error("configuration refused", metadata: ["version": "\(version)", "reason": "\(reason)"])
@@ -203,6 +208,16 @@ final class ConfigurationFollower: Sendable {
           $0.kind = kind.wire
         }
       })
+  }
+
+  /// A key that is refused already may be gone without a doubt. Where the configuration came before its revocation, and was
+  /// refused for that, the stream begins anew: the control plane sends again what it lacks.
+  func moreIsRevoked() {
+    let session = doubting.withLock { doubting in
+      defer { doubting = nil }
+      return doubting
+    }
+    session?.reconsider()
   }
 
   // MARK: Without the control plane
@@ -267,10 +282,12 @@ private enum FollowEnd: Error, CustomStringConvertible {
   case closed
   case startOver(reason: String)
   case noConnection
+  case reconsiders
 
   var description: String {
     switch self {
     case .closed: "the stream was closed"
+    case .reconsiders: "what was refused is asked for again: more keys are revoked by now"
     case .startOver(let reason): "asking for a whole snapshot: \(reason)"
     case .noConnection: "no connection in time"
     }
@@ -280,14 +297,19 @@ private enum FollowEnd: Error, CustomStringConvertible {
 /// One stream's way up and what became of it.
 private final class FollowSession: Sendable {
   let statuses: AsyncStream<WireConfigurationStatus>
+  /// Reasons to begin anew.
+  let reconsiderations: AsyncStream<Void>
   private let continuation: AsyncStream<WireConfigurationStatus>.Continuation
+  private let reconsidering: AsyncStream<Void>.Continuation
   private let marks = Mutex((isConnected: false, hasProgressed: false))
 
   init(queuedStatuses: Int) {
     (statuses, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(queuedStatuses))
+    (reconsiderations, reconsidering) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
   }
 
   func say(_ status: WireConfigurationStatus) { continuation.yield(status) }
+  func reconsider() { reconsidering.yield() }
   func connected() { marks.withLock { $0.isConnected = true } }
   func progressed() { marks.withLock { $0.hasProgressed = true } }
   var isConnected: Bool { marks.withLock { $0.isConnected } }

@@ -23,7 +23,8 @@ package struct Shipment: Sendable, Equatable {
     case advance(UInt64)
     /// Committed only so far, less than was sent: go on behind it, after a pause.
     case sendAgain(behind: UInt64)
-    /// Committed less than it said before, so it has lost commits: go back, after a pause.
+    /// Committed less than it said before, so it has lost commits, of this epoch at least: go back to the start of all that
+    /// is kept, after a pause.
     case goBack(behind: UInt64)
     /// It claims records that it was never sent: believe nothing, keep everything.
     case disbelieve

@@ -63,9 +63,14 @@ final class SnapshotKeeper: Sendable {
   /// - Returns: whether one has
   func setAside(canFallBack: Bool) throws(SystemError) -> Bool {
     let fallsBack = canFallBack && previous.isThere
-    try DurableFile.rename(path, to: asidePath)
+    if fallsBack {
+      // Under both names until the older one is in its place: a death in between leaves something to start from.
+      try DurableFile.link(path, as: asidePath)
+      try previous.takePlace()
+    } else {
+      try DurableFile.rename(path, to: asidePath)
+    }
     aside.withLock { $0 = true }
-    if fallsBack { try previous.takePlace() }
     return fallsBack
   }
 

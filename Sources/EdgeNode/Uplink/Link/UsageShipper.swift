@@ -45,10 +45,7 @@ struct UsageShipper {
     var options = CallOptions.defaults
     options.timeout = .seconds(limits.shipSeconds)
     while !Task.isCancelled {
-      guard let batch = reader.next() else {
-        await spool.arrivals.wait()
-        continue
-      }
+      guard let batch = await nextBatch() else { continue }
       highestSent[batch.epoch] = max(highestSent[batch.epoch] ?? 0, batch.lastSequence)
       do {
         let acknowledged = spool.watermark(of: batch.epoch)
@@ -65,6 +62,20 @@ struct UsageShipper {
     }
   }
 
+  /// The next batch; nil after a wait for one, or for a disk that does not give it back.
+  private mutating func nextBatch() async -> SpoolBatch? {
+    do throws(SystemError) {
+      if let batch = try reader.next() { return batch }
+      await spool.arrivals.wait()
+    } catch {
+      logger.warning(
+        "usage records cannot be read from the spool; they are read again after a pause",
+        metadata: ["waiting": "\(spool.depth)", "reason": "\(error)"])
+      await backoff.pause()
+    }
+    return nil
+  }
+
   private mutating func settle(_ batch: SpoolBatch, _ answer: WireUsageWatermark) async throws {
     guard answer.epoch == batch.epoch else { throw DisbelievedAnswer() }
     let shipment = Shipment(
@@ -74,14 +85,22 @@ struct UsageShipper {
     case .advance(let sequence):
       acknowledge(batch.epoch, sequence)
       backoff.reset()
+      if shipment.watermark == 0, batch.epoch == spool.epoch, spool.keepsFormerEpochs {
+        // The first commit of this epoch. Without one, its batches did not show that commits of former epochs were lost,
+        // so these are asked about again, which takes a batch each. If they get lost later, so does this commit.
+        reader.move(to: .start)
+      }
     case .sendAgain(let sequence):
       acknowledge(batch.epoch, sequence)
       await backoff.pause()
     case .goBack(let sequence):
       logger.warning(
-        "the control plane has lost commits; sending again",
+        "the control plane has lost commits; sending again all that the spool keeps",
         metadata: ["epoch": "\(batch.epoch)", "from": "\(shipment.watermark)", "to": "\(sequence)"])
-      acknowledge(batch.epoch, sequence)
+      // Those of former epochs may be gone as well, and nothing else would ask for them. A batch that claims nothing is
+      // answered with what there is, beyond which the reader goes on, and each record counts once.
+      spool.forgetAcknowledgements()
+      reader.move(to: .start)
       await backoff.pause()
     case .disbelieve: throw DisbelievedAnswer()
     }

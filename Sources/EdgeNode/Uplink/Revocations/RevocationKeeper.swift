@@ -125,10 +125,12 @@ final class RevocationKeeper: Sendable {
     }
   }
 
-  func take(_ wire: WireRevocation) throws(RevocationFault) {
+  /// - Returns: whether more is refused than before
+  func take(_ wire: WireRevocation) throws(RevocationFault) -> Bool {
+    var isNews = false
     let fault = state.withLock { state -> RevocationFault? in
       do throws(RevocationFault) {
-        let isNews = try state.ledger.take(
+        isNews = try state.ledger.take(
           wire, applied: state.applied, stored: state.stored, fallbacks: state.fallbacks,
           limit: limits.revocations)
         if isNews { state.revision += 1 }
@@ -140,6 +142,7 @@ final class RevocationKeeper: Sendable {
     }
     if let fault { throw fault }
     changed.raise()
+    return isNews
   }
 
   /// Whether a key is refused already, so that a configuration without it takes nothing more away.

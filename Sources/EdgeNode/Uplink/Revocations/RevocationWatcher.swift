@@ -12,15 +12,21 @@ final class RevocationWatcher: Sendable {
   private let limits: UplinkLimits
   private let keeper: RevocationKeeper
   private let logger: Logger
+  private let cameIntoForce: @Sendable () -> Void
   private let session = Mutex<WatchSession?>(nil)
 
-  init(link: ControlLink, limits: UplinkLimits, keeper: RevocationKeeper, logger: Logger) {
+  /// - Parameter cameIntoForce: more is refused than before
+  init(
+    link: ControlLink, limits: UplinkLimits, keeper: RevocationKeeper, logger: Logger,
+    cameIntoForce: @escaping @Sendable () -> Void = {}
+  ) {
     var link = link
     link.lane = .watching
     self.link = link
     self.limits = limits
     self.keeper = keeper
     self.logger = logger
+    self.cameIntoForce = cameIntoForce
   }
 
   /// Watches until the task is cancelled.
@@ -99,7 +105,7 @@ final class RevocationWatcher: Sendable {
 
   private func receive(_ revocation: WireRevocation, _ session: WatchSession) {
     do {
-      try keeper.take(revocation)
+      if try keeper.take(revocation) { cameIntoForce() }
     } catch {
       let reason = "\(error)"
       logger.error(

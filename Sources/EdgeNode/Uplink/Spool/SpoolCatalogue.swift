@@ -65,6 +65,13 @@ struct SpoolCatalogue: Sendable {
     }
   }
 
+  /// Forgets how far the epochs are committed: a database that has lost commits of one may have lost some of any. What is
+  /// still kept is as good as never sent.
+  mutating func forgetAcknowledgements() {
+    watermarks = [:]
+    for index in segments.indices { segments[index].acknowledgedAt = nil }
+  }
+
   /// Records not acknowledged yet. Where a segment has holes this may count a few too many, never too few.
   func depth(of segment: SegmentEntry) -> Int {
     let watermark = watermark(of: segment.epoch)

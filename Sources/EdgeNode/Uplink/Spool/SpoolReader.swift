@@ -1,6 +1,7 @@
 // Reads what is to be shipped: batches of consecutive records, old epochs first.
 //
-// It reads the files and not the mappings: a page that the disk cannot give back is then an error, not a SIGBUS.
+// It reads the files and not the mappings: a page that the disk cannot give back is then an error, not a SIGBUS. An error
+// moves nothing on. What could not be read is read again, and given up only where the disk keeps failing at it.
 
 import Glibc
 import Logging
@@ -21,6 +22,10 @@ package struct SpoolReader {
   private var position = SpoolPosition.start
   /// Where the position is in its segment, so that reading on need not start from the segment's front.
   private var place: (path: String, slot: Int) = ("", 0)
+  private var patience = ReadPatience()
+  /// Neither asked for nor counted a second time when the reader goes back, as long as they are remembered.
+  private var givenUp: [UnreadableSlots] = []
+  private static let rememberedGivenUp = 1_000
 
   package init(_ spool: UsageSpool) {
     self.spool = spool
@@ -33,14 +38,16 @@ package struct SpoolReader {
   }
 
   /// The next records, nil when there are none.
-  package mutating func next() -> SpoolBatch? {
+  /// - Throws: when they cannot be read. The reader stays where it is: ask again after a pause. Damage that lasts is passed
+  ///   over at the attempt `SpoolLimits.readAttempts`, and its records count as lost.
+  package mutating func next() throws(SystemError) -> SpoolBatch? {
     let limit = spool.core.limits.batchRecords
     while true {
       let position = position
       let segment = spool.core.state.withLock { $0.segment(after: position) }
       guard let segment else { return nextFromMemory(limit: limit) }
-      if let batch = read(segment, limit: limit) { return batch }
-      // The rest of the segment cannot be read, or it had holes at its end.
+      if let batch = try read(segment, limit: limit) { return batch }
+      // The rest of the segment was given up, or it had holes at its end.
       self.position = segment.end
     }
   }
@@ -54,18 +61,30 @@ package struct SpoolReader {
     return SpoolBatch(epoch: epoch, firstSequence: first.sequence, records: run.map(\.record))
   }
 
-  private mutating func read(_ segment: SegmentEntry, limit: Int) -> SpoolBatch? {
+  private mutating func read(_ segment: SegmentEntry, limit: Int) throws(SystemError) -> SpoolBatch? {
     let seed = SpoolFormat.checksumSeed(epoch: segment.epoch)
     var slot = place.path == segment.path ? place.slot : 0
     var batch = SpoolBatch(epoch: segment.epoch, firstSequence: 0, records: [])
     let behind = position.epoch == segment.epoch ? position.sequence : 0
     while batch.records.count < limit, slot < segment.slots {
-      let bytes = readSlots(segment, from: slot, limit: min(limit, segment.slots - slot))
-      if bytes.isEmpty { break }
+      if let end = endOfGivenUp(at: slot, of: segment) {
+        slot = end
+        continue
+      }
+      let bytes: [UInt8]
+      do throws(SystemError) {
+        bytes = try readSlots(segment, from: slot, limit: min(limit, segment.slots - slot))
+      } catch {
+        // What was read before it goes first; the error comes again.
+        guard batch.records.isEmpty else { break }
+        slot = try passOver(slot, of: segment, behind: behind, because: error)
+        continue
+      }
+      patience.succeeded()
       for start in stride(from: 0, to: bytes.count, by: SpoolFormat.slotBytes) {
-        let end = min(bytes.count, start + SpoolFormat.slotBytes)
         let reading = bytes.withUnsafeBytes {
-          SpoolFormat.readSlot(UnsafeRawBufferPointer(rebasing: $0[start..<end]), checksumSeed: seed)
+          SpoolFormat.readSlot(
+            UnsafeRawBufferPointer(rebasing: $0[start..<start + SpoolFormat.slotBytes]), checksumSeed: seed)
         }
         if case .entry(let entry) = reading, entry.sequence > behind {
           if batch.records.isEmpty {
@@ -87,20 +106,85 @@ package struct SpoolReader {
     return batch
   }
 
-  /// The bytes of the next slots, empty at the end of the file.
-  private func readSlots(_ segment: SegmentEntry, from slot: Int, limit: Int) -> [UInt8] {
+  /// The bytes of the next slots, at least one: fewer than asked for where what follows them cannot be read.
+  private func readSlots(
+    _ segment: SegmentEntry, from slot: Int, limit: Int
+  ) throws(SystemError) -> [UInt8] {
     let offset = SpoolFormat.headerBytes + slot * SpoolFormat.slotBytes
-    do throws(SystemError) {
-      let descriptor = open(segment.path, O_RDONLY | O_CLOEXEC)
-      guard descriptor >= 0 else { throw SystemError("open", segment.path) }
-      defer { close(descriptor) }
-      return try DurableFile.readBytes(
-        atMost: limit * SpoolFormat.slotBytes, from: descriptor, at: offset, path: segment.path)
-    } catch {
-      spool.core.logger.error(
-        "records of the spool cannot be read and are skipped",
-        metadata: ["reason": "\(error)"])
-      return []
+    var bytes = [UInt8](repeating: 0, count: limit * SpoolFormat.slotBytes)
+    var done = 0
+    while done < bytes.count {
+      let count = bytes.withUnsafeMutableBytes { buffer in
+        spool.core.disk.read(
+          segment.path, offset + done, UnsafeMutableRawBufferPointer(rebasing: buffer[done...]))
+      }
+      guard count > 0 else {
+        done -= done % SpoolFormat.slotBytes
+        if done > 0 { break }
+        throw SystemError("read", segment.path, code: count == 0 ? ENODATA : Int32(clamping: -count))
+      }
+      done += count
     }
+    bytes.removeLast(bytes.count - done)
+    return bytes
+  }
+}
+
+// MARK: What cannot be read
+
+private struct UnreadableSlots {
+  var path: String
+  var slots: Range<Int>
+}
+
+extension SpoolReader {
+  private func endOfGivenUp(at slot: Int, of segment: SegmentEntry) -> Int? {
+    givenUp.first { $0.path == segment.path && $0.slots.contains(slot) }?.slots.upperBound
+  }
+
+  /// Gives up what cannot be read once the disk has had its attempts.
+  /// - Returns: the slot to go on from
+  /// - Throws: the error, until then
+  private mutating func passOver(
+    _ slot: Int, of segment: SegmentEntry, behind: UInt64, because error: SystemError
+  ) throws(SystemError) -> Int {
+    let core = spool.core
+    if error.code == ENOENT, !core.state.withLock({ $0.holds(segment.path) }) {
+      // Upkeep has removed it since it was looked up, so all of it was acknowledged.
+      return segment.slots
+    }
+    place = (segment.path, slot)
+    guard patience.failed(error, limits: core.limits) else { throw error }
+    let (end, records) = unreadable(from: slot, of: segment, behind: behind, because: error)
+    if givenUp.count == Self.rememberedGivenUp { givenUp.removeFirst() }
+    givenUp.append(UnreadableSlots(path: segment.path, slots: slot..<end))
+    core.state.withLock { $0.lost &+= records }
+    core.logger.error(
+      "records of the spool cannot be read and are given up",
+      metadata: ["reason": "\(error)", "records": "\(records)"])
+    return end
+  }
+
+  /// How far the slots from this one on cannot be read, which is asked for no more of them than one batch takes, and how
+  /// many records they hold that are still to be shipped.
+  private func unreadable(
+    from slot: Int, of segment: SegmentEntry, behind: UInt64, because error: SystemError
+  ) -> (end: Int, records: UInt64) {
+    let seed = SpoolFormat.checksumSeed(epoch: segment.epoch)
+    let farthest = min(segment.slots, slot + spool.core.limits.batchRecords)
+    var end = error.isGone ? segment.slots : slot + 1
+    var last = segment.last
+    while end < farthest {
+      do throws(SystemError) {
+        let bytes = try readSlots(segment, from: end, limit: 1)
+        let reading = bytes.withUnsafeBytes { SpoolFormat.readSlot($0, checksumSeed: seed) }
+        if case .entry(let entry) = reading { last = max(1, entry.sequence) - 1 }
+        break
+      } catch {
+        guard error.isDamage else { break }
+        end += 1
+      }
+    }
+    return (end, min(UInt64(end - slot), last > behind ? last - behind : 0))
   }
 }

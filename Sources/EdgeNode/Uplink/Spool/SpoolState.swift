@@ -120,6 +120,12 @@ struct SpoolState: ~Copyable {
     return activeEntry
   }
 
+  /// Whether the segment with this path has not been taken out for removal.
+  func holds(_ path: String) -> Bool {
+    if active?.path == path { return true }
+    return catalogue.segments.contains { $0.path == path }
+  }
+
   mutating func acknowledge(epoch: UInt64, through sequence: UInt64, now: Double) {
     catalogue.acknowledge(epoch: epoch, through: sequence, now: now)
     if epoch == self.epoch { memory.removeAll(through: sequence) }

@@ -36,7 +36,7 @@ struct SpoolUpkeep: ~Copyable {
     let lost = core.state.withLock { $0.lost }
     guard lost != reportedLost else { return }
     core.logger.error(
-      "usage records lost; make room on the disk of the spool",
+      "usage records lost; make room on the disk of the spool, or replace it where it cannot be read",
       metadata: ["lost_records": "\(lost)", "newly_lost": "\(lost - reportedLost)"])
     reportedLost = lost
   }

@@ -93,6 +93,17 @@ package final class UsageSpool: UsageSink {
     core.state.withLock { $0.acknowledge(epoch: epoch, through: sequence, now: monotonicSeconds()) }
   }
 
+  /// Notes that the control plane has lost commits: of no epoch is it known any more how far it is committed.
+  package func forgetAcknowledgements() {
+    core.state.withLock { $0.catalogue.forgetAcknowledgements() }
+  }
+
+  /// Whether records of former processes are still kept, acknowledged or not.
+  package var keepsFormerEpochs: Bool {
+    let epoch = core.epoch
+    return core.state.withLock { state in state.catalogue.segments.contains { $0.epoch != epoch } }
+  }
+
   package func watermark(of epoch: UInt64) -> UInt64 {
     core.state.withLock { $0.catalogue.watermark(of: epoch) }
   }

@@ -108,7 +108,7 @@ final class PreviousGood: Sendable {
   /// By its beginning; what follows may be damaged all the same.
   func canBeOpened(with key: SymmetricKey) -> Bool { readVersion(key) != nil }
 
-  /// Puts it in the stored file's place, which is free.
+  /// Puts it in the stored file's place.
   func takePlace() throws(SystemError) {
     try DurableFile.rename(path, to: snapshot)
   }

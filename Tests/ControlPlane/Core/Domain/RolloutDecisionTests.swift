@@ -27,21 +27,45 @@ struct RolloutDecisionTests {
         }))
   }
 
-  private func next(_ rollout: Rollout, _ edges: [RolloutEdge], after seconds: Int = 0) -> RolloutStep {
-    RolloutDecision(rollout: rollout, edges: edges, settings: settings, now: start.adding(seconds: seconds))
-      .next()
+  /// There for an hour when the stage begins.
+  private var steady: Attendance {
+    Attendance(since: start.adding(seconds: -3600), before: start.adding(seconds: -7200))
+  }
+
+  /// Away from a second after the stage has begun, for ten minutes.
+  private var interrupted: Attendance {
+    Attendance(since: start.adding(seconds: 600), before: start.adding(seconds: 1))
+  }
+
+  private func next(
+    _ rollout: Rollout, _ edges: [RolloutEdge], after seconds: Int = 0, _ attendance: Attendance? = nil
+  ) -> RolloutStep {
+    RolloutDecision(
+      rollout: rollout, edges: edges, attendance: attendance ?? steady, settings: settings,
+      now: start.adding(seconds: seconds)
+    ).next()
+  }
+
+  private func first(
+    _ pace: Pace, _ edges: [RolloutEdge], after seconds: Int = 0, _ attendance: Attendance? = nil
+  ) -> RolloutStep {
+    RolloutDecision.first(
+      base: 10, pace: pace, edges: edges, attendance: attendance ?? steady,
+      answerSeconds: settings.answerSeconds, now: start.adding(seconds: seconds))
+  }
+
+  private func isHalt(_ step: RolloutStep) -> Bool {
+    if case .halt = step { true } else { false }
   }
 
   @Test("nobody is asked where nobody is there, and all at once where it has been everywhere before")
   func beginnings() {
-    #expect(RolloutDecision.first(base: 10, pace: .watched, edges: []) == .finish)
+    #expect(first(.watched, []) == .finish)
     var away = edge(1)
     away.isConnected = false
-    #expect(RolloutDecision.first(base: 10, pace: .quick, edges: [away]) == .finish)
+    #expect(first(.quick, [away]) == .finish)
     let edges = [edge(1), edge(2)]
-    #expect(
-      RolloutDecision.first(base: 10, pace: .atOnce, edges: edges)
-        == .enter(.fleet, canary: edges[0], watching: edges, lost: 0))
+    #expect(first(.atOnce, edges) == .enter(.fleet, canary: edges[0], watching: edges, lost: 0))
   }
 
   @Test("the first edge is in step, refuses nothing, and has some traffic but the least of it")
@@ -54,12 +78,9 @@ struct RolloutDecisionTests {
     var behind = edge(4, version: 9)
     behind.counts.ended = 2
     let edges = [busy, calm, refusing, behind, edge(5)]
+    #expect(first(.watched, edges) == .enter(.canary, canary: calm, watching: [calm], lost: 0))
     #expect(
-      RolloutDecision.first(base: 10, pace: .watched, edges: edges)
-        == .enter(.canary, canary: calm, watching: [calm], lost: 0))
-    #expect(
-      RolloutDecision.first(base: 10, pace: .watched, edges: [refusing])
-        == .enter(.canary, canary: refusing, watching: [refusing], lost: 0))
+      first(.watched, [refusing]) == .enter(.canary, canary: refusing, watching: [refusing], lost: 0))
   }
 
   @Test("a quick one goes on as soon as the edges of a step have answered")
@@ -243,6 +264,131 @@ struct RolloutDecisionTests {
       return
     }
     #expect(next(rollout(.region, watching: watching), [heard, first, second], after: 1) == .finish)
+  }
+
+  @Test("an edge that comes back late has its time to answer anew, and one that comes and goes not for ever")
+  func returning() {
+    let watched = rollout(.canary, .watched, watching: [edge(1)])
+    var returned = edge(1)
+    // It lost its link after ten seconds, and did not count as gone before 40.
+    returned.streamBeganAt = start.adding(seconds: 33)
+    #expect(next(watched, [returned], after: 34) == .wait(until: start.adding(seconds: 63)))
+    #expect(isHalt(next(watched, [returned], after: 63)))
+    // Three times 30 s are over.
+    returned.streamBeganAt = start.adding(seconds: 85)
+    #expect(next(watched, [returned], after: 86) == .wait(until: start.adding(seconds: 90)))
+    #expect(isHalt(next(watched, [returned], after: 90)))
+    // The control: one that was there all the time.
+    returned.streamBeganAt = start.adding(seconds: -5)
+    #expect(isHalt(next(watched, [returned], after: 34)))
+  }
+
+  @Test("the time in which the control plane was away makes no edge gone, silent or without news")
+  func outage() {
+    var gone = edge(1)
+    gone.isConnected = false
+    let other = edge(2, "us")
+    let until = RolloutStep.wait(until: start.adding(seconds: 630))
+    let canary = rollout(.canary, .watched, watching: [edge(1)])
+    #expect(next(canary, [gone], after: 601, interrupted) == until)
+    #expect(next(canary, [gone, other], after: 601, interrupted) == until)
+    #expect(isHalt(next(canary, [gone], after: 630, interrupted)))
+    #expect(
+      next(canary, [gone, other], after: 630, interrupted)
+        == .enter(.canary, canary: other, watching: [other], lost: 1))
+    let region = rollout(.region, .watched, watching: [edge(1), edge(2)])
+    let silent = [edge(1, version: 11), edge(2)]
+    #expect(next(region, silent, after: 601, interrupted) == until)
+    #expect(isHalt(next(region, silent, after: 630, interrupted)))
+    var first = edge(1, version: 11)
+    #expect(next(canary, [first], after: 601, interrupted) == until)
+    first.reportedAt = start.adding(seconds: 601)
+    #expect(next(canary, [first], after: 601, interrupted) == .finish)
+    // The control: the control plane was there.
+    #expect(isHalt(next(canary, [gone], after: 601)))
+    #expect(isHalt(next(region, silent, after: 601)))
+    #expect(next(canary, [edge(1, version: 11)], after: 601) == .finish)
+  }
+
+  @Test("what begins before edges are back from an outage waits for one of them, and for none that had left")
+  func beginningAfterOutage() {
+    var away = edge(1)
+    away.isConnected = false
+    for pace in [Pace.quick, .watched] {
+      #expect(first(pace, [away], after: 601, interrupted) == .wait(until: start.adding(seconds: 630)))
+      #expect(first(pace, [away], after: 630, interrupted) == .finish)
+      // The control: the control plane was there.
+      #expect(first(pace, [away], after: 601) == .finish)
+    }
+    #expect(first(.atOnce, [away], after: 601, interrupted) == .finish)
+    let other = edge(2)
+    #expect(
+      first(.quick, [away, other], after: 601, interrupted)
+        == .enter(.canary, canary: other, watching: [other], lost: 0))
+    // 20 s until it counted as away and 30 s to come back, when the outage began a second after the start.
+    away.lastSeenAt = start.adding(seconds: -50)
+    #expect(first(.quick, [away], after: 601, interrupted) == .finish)
+    away.lastSeenAt = nil
+    #expect(first(.quick, [away], after: 601, interrupted) == .finish)
+    // It was back, and left again.
+    away.lastSeenAt = start.adding(seconds: 601)
+    away.streamBeganAt = start.adding(seconds: 600)
+    #expect(first(.quick, [away], after: 601, interrupted) == .finish)
+  }
+
+  @Test("a canary that an outage drove away is not lost, and a key waits for it where nobody else is there")
+  func quickAfterOutage() {
+    var away = edge(1)
+    away.isConnected = false
+    let other = edge(2, "us")
+    let until = RolloutStep.wait(until: start.adding(seconds: 630))
+    let quick = rollout(.canary, watching: [edge(1)])
+    #expect(next(quick, [away], after: 601, interrupted) == until)
+    #expect(next(quick, [away], after: 630, interrupted) == .finish)
+    let lossy = rollout(.canary, watching: [edge(1)], lost: 2)
+    #expect(
+      next(lossy, [away, other], after: 601, interrupted)
+        == .enter(.canary, canary: other, watching: [other], lost: 2))
+    // The first edge was evicted meanwhile.
+    var another = other
+    another.isConnected = false
+    #expect(next(quick, [another], after: 601, interrupted) == until)
+    // The control: it was back, and left again.
+    away.streamBeganAt = start.adding(seconds: 600)
+    #expect(isHalt(next(lossy, [away, other], after: 601, interrupted)))
+  }
+}
+
+@Suite("Since when the control plane is there")
+struct AttendanceTests {
+  private let start = Moment(microseconds: 1_000_000_000)
+
+  /// There since the start, and before that until 1000 s earlier.
+  private func attendance(noted: Int, now: Int) -> Attendance {
+    Attendance(
+      since: start, before: start.adding(seconds: -1000), notedAt: start.adding(seconds: noted),
+      now: start.adding(seconds: now))
+  }
+
+  @Test("goes on while replicas say so, and begins anew after a break that none has noted yet")
+  func breaks() {
+    let steady = Attendance(since: start, before: start.adding(seconds: -1000))
+    #expect(attendance(noted: 700, now: 705) == steady)
+    #expect(
+      attendance(noted: 700, now: 706)
+        == Attendance(since: start.adding(seconds: 706), before: start.adding(seconds: 700)))
+    // A clock that was set back.
+    #expect(
+      attendance(noted: 700, now: 690)
+        == Attendance(since: start.adding(seconds: 690), before: start.adding(seconds: 690)))
+  }
+
+  @Test("was too short between two breaks for edges to be missed, where it was less than ten minutes")
+  func shortTimes() {
+    #expect(
+      attendance(noted: 599, now: 620)
+        == Attendance(since: start.adding(seconds: 620), before: start.adding(seconds: -1000)))
+    #expect(attendance(noted: 600, now: 620).before == start.adding(seconds: 600))
   }
 }
 

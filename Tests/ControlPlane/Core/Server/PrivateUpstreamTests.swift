@@ -53,6 +53,36 @@ struct PrivateUpstreamTests {
     }
   }
 
+  @Test("take their offers along where they become private, and bring them back, in deltas")
+  func moved() async throws {
+    try await withControlPlane { running in
+      _ = try await running.applyFleet()
+      let (here, there) = (
+        try await TestEdge.enrolled(running), try await TestEdge.enrolled(running, region: "us-east")
+      )
+      var known = (
+        here: try await here.follow(running) { _, _ in true },
+        there: try await there.follow(running) { _, _ in true }
+      )
+      for isPrivate in [true, false] {
+        // A change that finds them still there would wait for reports that these edges do not send.
+        try await eventually { try await FleetStore.list(on: running.pool).allSatisfy { !$0.connected } }
+        _ = try await running.services.upstreams.update(
+          "mill", UpstreamChangeRequest(private: isPrivate), by: .system)
+        for (edge, isHome) in [(here, true), (there, false)] {
+          let base = isHome ? known.here : known.there
+          let next = try await edge.follow(running, holding: base) { _, parts in
+            #expect(parts.map(\.fromVersion) == [base.version])
+            return true
+          }
+          #expect(next.upstreams.count == (isHome || !isPrivate ? 1 : 0))
+          #expect(next.offers.count == (isHome || !isPrivate ? 1 : 0))
+          if isHome { known.here = next } else { known.there = next }
+        }
+      }
+    }
+  }
+
   @Test("that an edge of another region holds all the same are taken away by a delta")
   func takenAway() throws {
     let (upstream, offer) = (UpstreamID(high: 1, low: 1), OfferID(high: 2, low: 2))

@@ -35,6 +35,10 @@ struct RevocationTests {
         let team = try #require(TeamID(fleet.team.id))
         #expect(second.teamID == Data(team.bytes))
         #expect(second.number > first.number && second.confirmed)
+        // The configuration that holds it may come first.
+        let confirmed = try await ConfirmationStore.confirmed(
+          after: first.version, through: second.version, on: running.pool)
+        #expect(confirmed == second.version)
         lane.refuse(second.number, "not today\u{7}")
         try await eventually {
           try await running.summary(second.number).missing.first?.refusal == "not today "

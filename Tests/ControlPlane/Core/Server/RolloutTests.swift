@@ -62,7 +62,26 @@ struct RolloutTests {
       let refused = try #require(rollouts.first { $0.target == before + 1 })
       #expect(refused.state == "rolled_back" && refused.rolledBackBy == before + 2)
       #expect(refused.reason?.contains("I do not want it") == true)
+      // However much goes with it, nobody is to doubt it.
+      #expect(try await running.word("confirms", of: before + 2, as: Int64?.self) == Int64(before + 2))
       for edge in fleet { await edge.leave() }
+    }
+  }
+
+  @Test("going back to what was never everywhere is watched, and to what was everywhere is not")
+  func backToUntried() async throws {
+    try await withControlPlane { running in
+      _ = try await running.applyFleet()
+      let edge = try await AttendingEdge.join(running)
+      let before = try await ChangeStore.newestVersion(on: running.pool)
+      edge.will(.hold)
+      try await running.changeWeight(of: "mill", to: 7)
+      try await running.changeWeight(of: "mill", to: 8)
+      for (version, pace) in [(before + 1, "watched"), (before, "quick")] {
+        let back = try await running.services.versions.rollBack(to: String(version), by: .system)
+        #expect(try await running.word("pace", of: back.version, as: String.self) == pace)
+      }
+      await edge.leave()
     }
   }
 
@@ -380,5 +399,15 @@ extension RunningControlPlane {
     }
     guard let open else { throw Refusal(.notFound, "no rollout runs") }
     return open
+  }
+}
+
+extension RunningControlPlane {
+  /// What the log of versions has of one.
+  fileprivate func word<Value: PostgresDecodable>(
+    _ column: String, of version: UInt64, as type: Value.Type
+  ) async throws -> Value {
+    let text = "SELECT \(column) FROM configuration_versions WHERE version = \(version)"
+    return try await pool.query(Statement(generatedFromTrustedPartsOnly: text)).single().get(column)
   }
 }
