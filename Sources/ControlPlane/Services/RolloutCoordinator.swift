@@ -36,6 +36,9 @@ package struct RolloutCoordinator: Service {
     await leave()
   }
 
+  /// Has what was just written down decided upon before it returns.
+  func decide() async { await step() }
+
   private func step() async {
     do {
       try await service.step()

@@ -262,7 +262,7 @@ final class FollowStream: Sendable {
   /// Writes down at once what a person waits to see (versions, refusals), and the rest every few seconds.
   private func storeReport() async throws {
     let now = ContinuousClock.now
-    let due: (report: EdgeStore.Report, isNews: Bool)? = shared.withLock { shared in
+    let due: (report: EdgeStore.Report, isNews: Bool, isRefusal: Bool)? = shared.withLock { shared in
       let isNews =
         shared.stored?.version != shared.report.version
         || shared.stored?.refusedVersion != shared.report.refusedVersion
@@ -270,9 +270,10 @@ final class FollowStream: Sendable {
       let isOld = shared.storedAt.map { now - $0 >= .seconds(Self.reportSeconds) } ?? true
       guard isNews || isOld else { return nil }
       defer { shared.report.hasNewCounts = false }
-      return (shared.report, isNews)
+      let refused = shared.report.refusedVersion
+      return (shared.report, isNews, refused != nil && refused != shared.stored?.refusedVersion)
     }
-    guard let (due, isNews) = due else { return }
+    guard let (due, isNews, isRefusal) = due else { return }
     guard try await EdgeStore.store(due, stream: id, edge: identity.edge, on: pool) else {
       try await EdgeStore.standing(of: identity, on: pool).requireAdmitted()
       throw Refusal(.unauthorised, "the edge follows on another stream")
@@ -281,7 +282,12 @@ final class FollowStream: Sendable {
       $0.stored = due
       $0.storedAt = now
     }
-    if isNews { rollouts.look() }
+    if isRefusal {
+      // Before the edge can say that it took the same version whole, which would take its refusal back.
+      await rollouts.decide()
+    } else if isNews {
+      rollouts.look()
+    }
   }
 
   private func leave(_ follower: Int) async {
