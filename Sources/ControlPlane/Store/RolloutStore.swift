@@ -159,23 +159,13 @@ package enum RolloutStore {
     try await watch(edges, in: number, on: transaction)
   }
 
-  /// What a version did that has just been taken back is not usual: an edge that ran it is compared with what it was
-  /// compared with then, as long as its recent counts may have that in them.
   private static func watch(
     _ edges: [RolloutEdge], in number: Int64, on transaction: PostgresTransaction
   ) async throws {
     try await transaction.query(
       """
       INSERT INTO rollout_edges (rollout, edge, ended, failed, earlier_ended, earlier_failed)
-      SELECT $1, now.edge, now.ended, now.failed, coalesce(untouched.earlier_ended, now.earlier_ended),
-        coalesce(untouched.earlier_failed, now.earlier_failed)
-      FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
-        AS now (edge, ended, failed, earlier_ended, earlier_failed)
-      LEFT JOIN LATERAL (
-        SELECT earlier_ended, earlier_failed FROM rollout_edges JOIN rollouts ON number = rollout
-        WHERE edge = now.edge AND state = 'rolled_back' AND ended_at > clock_timestamp() - interval '3 minutes'
-        ORDER BY number DESC LIMIT 1
-      ) AS untouched ON true
+      SELECT $1, * FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
       """, number, edges.map(\.id), edges.map { Int64(clamping: $0.counts.ended) },
       edges.map { Int64(clamping: $0.counts.failed) }, edges.map { Int64(clamping: $0.usualCounts.ended) },
       edges.map { Int64(clamping: $0.usualCounts.failed) })
