@@ -8,6 +8,9 @@ package struct FollowState: Sendable, Equatable {
   package private(set) var base: UInt64
   /// What the edge said it runs.
   package private(set) var acknowledged: UInt64
+  /// The newest that it was sent, or runs. It may have that still where a rollout came to a halt meanwhile: a refusal is
+  /// answered with everything of that version, and never with an older one.
+  private var offered: UInt64
   /// Set while a snapshot is under way or was refused: after a refusal only a newer version is worth sending.
   private var sentSnapshot = false
   private var refused: UInt64?
@@ -24,9 +27,14 @@ package struct FollowState: Sendable, Equatable {
     let known = lineage == here.bytes && version <= newest
     base = known ? version : 0
     acknowledged = known ? version : 0
+    offered = known ? version : 0
   }
 
+  /// The version that an update is to lead to, where the edge may have `ceiling`.
+  package func target(ceiling: UInt64) -> UInt64 { max(ceiling, offered) }
+
   /// The version from which an update is to be sent now; nothing when the edge is up to date.
+  /// - Parameter newest: that it is to have, as `target` says
   package func next(newest: UInt64) -> UInt64? {
     if isHeldBack { return nil }
     if let refused, newest <= refused { return nil }
@@ -50,6 +58,7 @@ package struct FollowState: Sendable, Equatable {
 
   package mutating func sent(from: UInt64, to version: UInt64) {
     base = version
+    offered = max(offered, version)
     sentSnapshot = from == 0
     refused = nil
   }

@@ -101,9 +101,13 @@ final class FollowStream: Sendable {
   private func nextStep() async -> (from: UInt64, target: UInt64)? {
     // A replica that has just started knows of no version yet.
     if await publisher.newestVersion == 0 { await publisher.refresh() }
-    let target = await publisher.ceiling(for: identity)
-    guard target > 0 else { return nil }
-    return shared.withLock { $0.follow?.next(newest: target) }.map { ($0, target) }
+    let ceiling = await publisher.ceiling(for: identity)
+    guard ceiling > 0 else { return nil }
+    return shared.withLock { shared in
+      guard let follow = shared.follow else { return nil }
+      let target = follow.target(ceiling: ceiling)
+      return follow.next(newest: target).map { ($0, target) }
+    }
   }
 
   /// - Returns: what the edge understands and what it runs; nil where the update is not what it is to be sent any more

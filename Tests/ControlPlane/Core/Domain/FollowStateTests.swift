@@ -61,6 +61,22 @@ struct FollowStateTests {
     #expect(isDue && state.base == 10)
   }
 
+  @Test("a refusal is answered with what was refused, also where a halt has lowered what the edge may have")
+  func loweredCeiling() {
+    var state = state(holding: 5)
+    #expect(state.target(ceiling: 5) == 5)
+    state.sent(from: 5, to: 6)
+    state.acknowledge(6)
+    state.sent(from: 6, to: 7)
+    #expect(state.refuse(7) == 0)
+    let target = state.target(ceiling: 5)
+    #expect(target == 7 && state.next(newest: target) == 0)
+    state.sent(from: 0, to: target)
+    #expect(state.refuse(7) == 0)
+    #expect(state.next(newest: state.target(ceiling: 5)) == nil)
+    #expect(state.next(newest: state.target(ceiling: 8)) == 0)
+  }
+
   @Test("only the refusal of a snapshot is final, for the version may come again otherwise")
   func finality() {
     var state = state(holding: 5)
