@@ -138,7 +138,9 @@ final class UpstreamPool: ConnectionOwner {
     let address = UInt(bitPattern: ObjectIdentifier(client))
     let own = multiplexed[Int((address &* Self.spreadingFactor) >> 32 % UInt(multiplexed.count))]
     if own.room > 0 { return own }
-    if connecting == 0, connections.count < limits.connections, isCrowded, hasAddresses() { _ = connect() }
+    if connecting == 0, connections.count < limits.connections, isCrowded, refreshAddresses() {
+      _ = connect()
+    }
     return lastWithRoom
   }
 
@@ -215,8 +217,9 @@ final class UpstreamPool: ConnectionOwner {
     if addresses.count == found.count { loggedRefusal = nil }
   }
 
-  /// Looks the host up anew where it has not been for a while. What is known of it is good until then.
-  private func hasAddresses() -> Bool {
+  /// Looks the host up anew where it has not been for a while. What is known of it is good until the answer comes.
+  /// - Returns: whether there is one to connect to
+  private func refreshAddresses() -> Bool {
     if addresses.isEmpty || loop.now >= addressesExpireAt {
       if let literal {
         take([literal])
@@ -233,7 +236,7 @@ final class UpstreamPool: ConnectionOwner {
 
   private func connectIfNeeded() {
     guard waitingCount > 0 else { return }
-    guard hasAddresses() else {
+    guard refreshAddresses() else {
       if literal != nil { failWaiting(.addressRefused) }
       return
     }
@@ -256,9 +259,9 @@ final class UpstreamPool: ConnectionOwner {
     return max(1, min(Self.mostStreamsExpected, multiplexed.last?.mostStreams ?? .max))
   }
 
-  /// - Returns: false where none is under way now, because there is no address, or this one failed at once
+  /// To be called where there is an address.
+  /// - Returns: false where the connection failed at once
   private func connect() -> Bool {
-    guard current < addresses.count else { return false }
     let address = addresses[current]
     do {
       var session: TLSSession?

@@ -15,10 +15,8 @@ struct SpoolReadTests {
     defer { spool.close() }
     var reader = SpoolReader(spool)
     disk.refuse(code)
-    for _ in 1...50 {
-      let refusal = reader.refusal()
-      #expect(refusal == code)
-    }
+    let refusals = reader.refusals(50)
+    #expect(refusals == [code])
     disk.refuse(0)
     let all = try reader.rest()
     #expect(all == Array(1...12))
@@ -36,10 +34,8 @@ struct SpoolReadTests {
     var reader = SpoolReader(spool)
     let first = try reader.next()
     #expect(first?.lastSequence == 4)
-    for _ in 1...50 {
-      let refusal = reader.refusal()
-      #expect(refusal == EISDIR)
-    }
+    let refusals = reader.refusals(50)
+    #expect(refusals == [EISDIR])
     try #require(rmdir(path) == 0)
     try #require(rename(path + ".away", path) == 0)
     let rest = try reader.rest()
@@ -56,10 +52,8 @@ struct SpoolReadTests {
     var reader = SpoolReader(spool)
     for first in [1, 5, 9] as [UInt64] {
       disk.refuse(EIO, times: 9)
-      for _ in 1...9 {
-        let refusal = reader.refusal()
-        #expect(refusal == EIO)
-      }
+      let refusals = reader.refusals(9)
+      #expect(refusals == [EIO])
       let batch = try reader.next()
       #expect(batch?.firstSequence == first && batch?.records.count == 4)
     }
@@ -79,10 +73,8 @@ struct SpoolReadTests {
       let batch = try reader.next()
       #expect(batch?.lastSequence == last)
     }
-    for _ in 1...9 {
-      let refusal = reader.refusal()
-      #expect(refusal == EIO)
-    }
+    let refusals = reader.refusals(9)
+    #expect(refusals == [EIO])
     #expect(spool.lost == 0)
     let rest = try reader.rest()
     #expect(rest == Array(8...12))
@@ -107,10 +99,8 @@ struct SpoolReadTests {
     disk.damage("\(folder.path)/\(segments(folder.path)[1])", slots: 1...2)
     // 6 and 7 are bad; 6 is behind the reader.
     reader.move(to: SpoolPosition(epoch: spool.epoch, sequence: 6))
-    for _ in 1...9 {
-      let refusal = reader.refusal()
-      #expect(refusal == EIO)
-    }
+    let refusals = reader.refusals(9)
+    #expect(refusals == [EIO])
     let rest = try reader.rest()
     #expect(rest == Array(8...12))
     #expect(spool.lost == 1)
@@ -134,10 +124,8 @@ struct SpoolReadTests {
       let batch = try reader.next()
       #expect(batch?.lastSequence == last)
     }
-    for _ in 1...9 {
-      let refusal = reader.refusal()
-      #expect(refusal == (slotsLeft == 0 ? ENOENT : ENODATA))
-    }
+    let refusals = reader.refusals(9)
+    #expect(refusals == [slotsLeft == 0 ? ENOENT : ENODATA])
     let rest = try reader.rest()
     #expect(rest == Array(9...12))
     #expect(spool.lost == UInt64(4 - slotsLeft))
@@ -172,14 +160,18 @@ struct SpoolReadTests {
 }
 
 extension SpoolReader {
-  /// The error number of the next read; nil where it gives records or has none.
-  fileprivate mutating func refusal() -> Int32? {
-    do throws(SystemError) {
-      _ = try next()
-      return nil
-    } catch {
-      return error.code
+  /// The error numbers of so many reads; nil among them for one that gives records or has none.
+  fileprivate mutating func refusals(_ count: Int) -> Set<Int32?> {
+    var codes: Set<Int32?> = []
+    for _ in 0..<count {
+      do throws(SystemError) {
+        _ = try next()
+        codes.insert(nil)
+      } catch {
+        codes.insert(error.code)
+      }
     }
+    return codes
   }
 
   /// The numbers of everything from here to the end.

@@ -11,13 +11,7 @@ struct RolloutOutageTests {
   func watched(isOutage: Bool) async throws {
     try await withControlPlane { running in
       _ = try await running.applyFleet()
-      let edge = try await AttendingEdge.join(running)
-      let before = try await ChangeStore.newestVersion(on: running.pool)
-      try await eventually { edge.version == before }
-      edge.will(.hold)
-      try await running.changeWeight(of: "mill", to: 7)
-      try await eventually { edge.held == before + 1 }
-      let open = try await running.openRollout()
+      let (edge, before, open) = try await running.tryOnOneEdge()
       _ = try await running.services.offers.create(Sample.offer("next"), by: .system)
       try await running.seeOff(edge)
       try await running.pass(minutes: 10, withoutControlPlane: isOutage)
@@ -80,13 +74,7 @@ struct RolloutOutageTests {
   func late() async throws {
     try await withControlPlane { running in
       _ = try await running.applyFleet()
-      let edge = try await AttendingEdge.join(running)
-      let before = try await ChangeStore.newestVersion(on: running.pool)
-      try await eventually { edge.version == before }
-      edge.will(.hold)
-      try await running.changeWeight(of: "mill", to: 7)
-      try await eventually { edge.held == before + 1 }
-      let open = try await running.openRollout()
+      let (edge, before, open) = try await running.tryOnOneEdge()
       try await running.seeOff(edge)
       try await running.pool.transaction { transaction in
         // It has left just now, and the version is out for longer than an edge may take to answer.
@@ -107,6 +95,19 @@ struct RolloutOutageTests {
 }
 
 extension RunningControlPlane {
+  /// A watched version that the only edge has got, and not answered yet.
+  fileprivate func tryOnOneEdge() async throws -> (
+    edge: AttendingEdge, before: UInt64, rollout: RolloutSummary
+  ) {
+    let edge = try await AttendingEdge.join(self)
+    let before = try await ChangeStore.newestVersion(on: pool)
+    try await eventually { edge.version == before }
+    edge.will(.hold)
+    try await changeWeight(of: "mill", to: 7)
+    try await eventually { edge.held == before + 1 }
+    return (edge, before, try await openRollout())
+  }
+
   fileprivate func state(of rollout: RolloutSummary) async throws -> String {
     try await services.rollouts.find(String(rollout.number)).state
   }
