@@ -1,15 +1,27 @@
-// Searches that pass over plain bytes sixteen at a time. None reads beyond the count that it is given.
+// Searches that pass over plain bytes many at a time. None reads beyond the count that it is given.
 
 /// How many bytes of a JSON string can be passed over: up to the first quote, backslash or control character.
 @inline(__always)
 func plainStringLength(_ bytes: UnsafeRawPointer, _ count: Int) -> Int {
-  let quote = SIMD16<UInt8>(repeating: UInt8(ascii: "\""))
-  let backslash = SIMD16<UInt8>(repeating: UInt8(ascii: "\\"))
-  let space = SIMD16<UInt8>(repeating: 0x20)
-  var index = 0
+  // Names and words, which most strings are, end here.
+  guard count >= 16 else { return restOfString(bytes, 0, count) }
+  let found = firstLane(of: endsString(bytes))
+  return found < 16 ? found : restOfString(bytes, 16, count)
+}
+
+/// The same from a position on. What is long is looked at by 64 bytes, because finding the lane takes longer than the rest.
+@inline(never)
+private func restOfString(_ bytes: UnsafeRawPointer, _ start: Int, _ count: Int) -> Int {
+  var index = start
+  while count &- index >= 64 {
+    let block = bytes + index
+    let first = endsString(block) .| endsString(block + 16)
+    let second = endsString(block + 32) .| endsString(block + 48)
+    if firstLane(of: first .| second) < 16 { break }
+    index &+= 64
+  }
   while count &- index >= 16 {
-    let block = bytes.loadUnaligned(fromByteOffset: index, as: SIMD16<UInt8>.self)
-    let found = firstLane(of: (block .== quote) .| (block .== backslash) .| (block .< space))
+    let found = firstLane(of: endsString(bytes + index))
     if found < 16 { return index &+ found }
     index &+= 16
   }
@@ -19,6 +31,16 @@ func plainStringLength(_ bytes: UnsafeRawPointer, _ count: Int) -> Int {
     index &+= 1
   }
   return count
+}
+
+/// Which of sixteen bytes a JSON string cannot have in it as they are.
+@inline(__always)
+private func endsString(_ bytes: UnsafeRawPointer) -> SIMDMask<SIMD16<Int8>> {
+  let block = bytes.loadUnaligned(as: SIMD16<UInt8>.self)
+  let quote = SIMD16<UInt8>(repeating: UInt8(ascii: "\""))
+  let backslash = SIMD16<UInt8>(repeating: UInt8(ascii: "\\"))
+  let space = SIMD16<UInt8>(repeating: 0x20)
+  return (block .== quote) .| (block .== backslash) .| (block .< space)
 }
 
 /// How many bytes stand before the first CR or LF.

@@ -95,6 +95,20 @@ struct JSONScannerTests {
     #expect(verdict.offset == offset)
   }
 
+  /// Long strings are passed over in blocks: wherever an end stands in one, it is found there.
+  @Test("a string ends where it ends", arguments: 0...200)
+  func end(length: Int) {
+    let plain = [UInt8](repeating: UInt8(ascii: "a"), count: length)
+    for place in 0...length {
+      let ended = scan([[0x22] + plain[..<place] + [0x22] + plain[place...] + [0x22]])
+      #expect(ended.reason == "unexpected data after the end" && ended.offset == place + 2)
+      let broken = scan([[0x22] + plain[..<place] + [0x1F] + plain[place...] + [0x22]])
+      #expect(broken.reason == "a control character stands in a string" && broken.offset == place + 1)
+      let escaped = [0x22] + plain[..<place] + Array(#"\""#.utf8) + plain[place...] + [0x22]
+      #expect(scan([escaped]).reason == "valid")
+    }
+  }
+
   @Test("only members that the schema names are reported, with the places of their values")
   func reports() {
     let document =
