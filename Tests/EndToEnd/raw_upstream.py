@@ -120,10 +120,11 @@ def serve_well(connection: socket.socket) -> None:
 
 class H2Upstream:
     """Serves an HTTP/2 connection: says `settings`, and answers each whole request well, or as `answer(connection,
-    encoder, stream, body)` does."""
+    encoder, stream, body)` does. `noting` is told of each frame."""
 
-    def __init__(self, answer=None, *settings: tuple[int, int]):
+    def __init__(self, answer=None, *settings: tuple[int, int], noting: Callable[[frames.Frame], None] | None = None):
         self._answer, self._settings = answer or self._answer_well, settings
+        self._note = noting or (lambda frame: None)
 
     def __call__(self, connection: socket.socket) -> None:
         encoder, reader, bodies = hpack.Encoder(), frames.FrameReader(), {}
@@ -134,6 +135,7 @@ class H2Upstream:
         data = data[len(frames.PREFACE) :]
         while True:
             for frame in reader.feed(data):
+                self._note(frame)
                 if frame.kind == frames.SETTINGS and not frame.flags & frames.ACK:
                     connection.sendall(frames.frame(frames.SETTINGS, frames.ACK))
                 if frame.kind != frames.DATA:
