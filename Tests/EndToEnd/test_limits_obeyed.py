@@ -5,7 +5,6 @@ import concurrent.futures
 import contextlib
 import json
 import socket
-import ssl
 import threading
 
 import pytest
@@ -14,7 +13,7 @@ from devfleet.ports import Ports
 from devfleet.processes import wait_until
 from edge_beside import edge_beside, metric, refusals
 from hostile import frames
-from hostile.connection import Connection, Target
+from hostile.connection import Connection, Target, target_of
 from raw_upstream import GOOD, RawUpstream, answer, read_request
 from scripted import scripts
 from test_client_mistakes import mistyped, unknown
@@ -48,10 +47,7 @@ def edge(world, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def target(world, edge) -> Target:
-    context = ssl.create_default_context(cafile=str(world.fleet.ca_file))
-    context.set_alpn_protocols(["h2"])
-    host, port = edge.address.split(":")
-    return Target(host, int(port), context, world.key)
+    return target_of(world, edge)
 
 
 # MARK: every reason

@@ -2,14 +2,13 @@
 
 import contextlib
 import socket
-import ssl
 import threading
 
 import pytest
 from devfleet.processes import wait_until
 from edge_beside import edge_beside, refusals
 from hostile import frames
-from hostile.connection import Connection, Target
+from hostile.connection import Connection, Target, target_of
 from hostile.key_updates import UPDATE_NOT_REQUESTED, TlsConnection
 from http_clients import Http1Client, Http2Client, chat_body, client_of
 from raw_upstream import GOOD, H2Upstream, RawUpstream, h2_head, read_request
@@ -21,7 +20,6 @@ from world import chat_request
 LIMITS = {
     "trailer_bytes": 512,
     "chunk_extension_bytes": 64,
-    "hpack_table_bytes": 1024,
     "stream_window_bytes": 131_072,
     "connection_window_bytes": 262_144,
     "continuation_frames": 3,
@@ -42,6 +40,7 @@ LIMITS = {
     "upstream_connection_window_bytes": 300_000,
 }
 BUFFER_BYTES = 1 << 20
+TABLE_BYTES = 1024
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +51,7 @@ def edge(world, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def target(world, edge) -> Target:
-    context = ssl.create_default_context(cafile=str(world.fleet.ca_file))
-    context.set_alpn_protocols(["h2"])
-    host, port = edge.address.split(":")
-    return Target(host, int(port), context, world.key)
+    return target_of(world, edge)
 
 
 @contextlib.contextmanager
@@ -90,15 +86,14 @@ def settings_of(frame: frames.Frame) -> dict[int, int]:
     return {int.from_bytes(entry[:2]): int.from_bytes(entry[2:]) for entry in entries}
 
 
-def test_windows_and_table_towards_clients(target):
+def test_windows_towards_clients(target):
     with Noting(target) as connection:
         assert connection.answers()
         assert connection.settings[frames.INITIAL_WINDOW_SIZE] == LIMITS["stream_window_bytes"]
-        assert connection.settings[frames.HEADER_TABLE_SIZE] == LIMITS["hpack_table_bytes"]
         assert connection.window(0) == LIMITS["connection_window_bytes"]
 
 
-def test_windows_and_table_towards_upstreams(world, edge):
+def test_windows_towards_upstreams(world, edge):
     settings, window = {}, [65_535]
 
     def note(frame: frames.Frame) -> None:
@@ -107,12 +102,31 @@ def test_windows_and_table_towards_upstreams(world, edge):
             window[0] += int.from_bytes(frame.payload)
 
     with RawUpstream(H2Upstream(noting=note)) as upstream:
-        model = add_models(world, {"noting": {"url": upstream.url(), "protocol": "http2"}}, [edge])["noting"]
+        model = add_models(world, {"noting": {"url": upstream.url(), "http_version": "http2"}}, [edge])["noting"]
         with world.http(edge) as client:
             assert client.post("/chat/completions", json=chat_request(model)).content == GOOD
     assert settings[frames.INITIAL_WINDOW_SIZE] == LIMITS["upstream_stream_window_bytes"]
-    assert settings[frames.HEADER_TABLE_SIZE] == LIMITS["hpack_table_bytes"]
     assert window[0] == LIMITS["upstream_connection_window_bytes"]
+
+
+def test_hpack_table_bytes(world, tmp_path):
+    """Both sides are told, and those that keep to it are understood."""
+    settings: dict[int, int] = {}
+
+    def answer(connection, encoder, stream, _):
+        encoder.header_table_size = TABLE_BYTES
+        connection.sendall(h2_head(encoder, stream) + frames.data(stream, GOOD))
+
+    upstream = RawUpstream(H2Upstream(answer, noting=lambda frame: settings.update(settings_of(frame))))
+    with edge_beside(world, tmp_path, {"hpack_table_bytes": TABLE_BYTES}) as edge, upstream:
+        model = add_models(world, {"table": {"url": upstream.url(), "http_version": "http2"}}, [edge])["table"]
+        with world.http(edge, http2=True) as client:
+            for _ in range(3):
+                assert client.post("/chat/completions", json=chat_request(model)).content == GOOD
+        with Noting(target_of(world, edge)) as connection:
+            assert connection.answers()
+            assert connection.settings[frames.HEADER_TABLE_SIZE] == TABLE_BYTES
+    assert settings[frames.HEADER_TABLE_SIZE] == TABLE_BYTES
 
 
 def test_streams_of_an_upstreams_connection(world, edge):
@@ -131,7 +145,7 @@ def test_streams_of_an_upstreams_connection(world, edge):
                 connection.sendall(h2_head(encoder, held) + frames.data(held, GOOD))
 
     with RawUpstream(H2Upstream(hold)) as upstream:
-        model = add_models(world, {"many": {"url": upstream.url(), "protocol": "http2"}}, [edge])["many"]
+        model = add_models(world, {"many": {"url": upstream.url(), "http_version": "http2"}}, [edge])["many"]
         with Http2Client(world, edge) as client:
             streams = [client.ask(chat_body(model)) for _ in range(3 * most)]
             for _ in streams:

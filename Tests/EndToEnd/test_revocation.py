@@ -1,8 +1,8 @@
 """A revoked key is refused everywhere within a second, with no database in the path of a request."""
 
 import contextlib
+import dataclasses
 import json
-import ssl
 import threading
 import time
 
@@ -11,7 +11,7 @@ import pytest
 from devfleet.fleet import REGIONS
 from devfleet.processes import wait_until
 from hostile import frames
-from hostile.connection import Connection, Target
+from hostile.connection import Connection, target_of
 from scripted import scripts
 from world import chat_request, events
 
@@ -103,10 +103,8 @@ def test_of_very_many_streams_those_of_the_revoked_key_are_cut(world, scripted):
     """More than a worker looks at in one turn of its loop; those of both keys lie among each other."""
     revoked, public_id = world.new_key()
     stays, _ = world.new_key()
-    trust = ssl.create_default_context(cafile=str(world.fleet.ca_file))
-    trust.set_alpn_protocols(["h2"])
-    host, _, port = world.edge().address.partition(":")
-    targets = [Target(host, int(port), trust, key, "scripted-http2") for key in (revoked, stays)]
+    target = dataclasses.replace(target_of(world, world.edge()), model="scripted-http2")
+    targets = [dataclasses.replace(target, key=key) for key in (revoked, stays)]
     event = scripts.chat_events("scripted-http2", ["word"], None, False)[1]
     with scripted.doing(scripts.stall_after([event])), contextlib.ExitStack() as stack:
         connections = [stack.enter_context(Connection(targets[0])) for _ in range(6)]

@@ -16,9 +16,10 @@ extension Exchange {
     upstreamStatus = status
     let type = upstreamHead.value(.contentType)
     isEventStream = type.map { $0.starts(with: "text/event-stream") } ?? false
-    responseReader = ResponseReader(
-      endpoint: endpoint, streamed: isEventStream, status: UInt16(clamping: status),
-      hideUsage: bodyReader?.pointee.mustHideUsage ?? false, isJSON: type.map(isJSON) ?? false)
+    responseReader = placeInPool(
+      ResponseReader(
+        endpoint: endpoint, streamed: isEventStream, status: UInt16(clamping: status),
+        hideUsage: bodyReader?.pointee.mustHideUsage ?? false, isJSON: type.map(isJSON) ?? false))
     writeAnswerHead(status: status, upstream: upstreamEntry, keepsLength: !isEventStream)
     // While it is in the processor's cache.
     upstreamHead.release()
@@ -62,7 +63,7 @@ extension Exchange {
     uncreditedAnswer += bytes.count
     worker.counters.add(.upstreamBytes, UInt64(bytes.count))
     guard phase == .answering, !responseFault else { return }
-    if responseReader?.consume(bytes, into: answerBody) == .malformed { responseFault = true }
+    if responseReader?.pointee.consume(bytes, into: answerBody) == .malformed { responseFault = true }
   }
 
   func passAnswerBodyOn() {
@@ -87,10 +88,10 @@ extension Exchange {
   func takeAnswerEnd() {
     guard phase == .answering else { return }
     lastProgress = worker.loop.now
-    let end = responseReader?.finish(into: answerBody) ?? .complete
+    let end = responseReader?.pointee.finish(into: answerBody) ?? .complete
     switch end {
     case .complete:
-      let isError = upstreamStatus >= 400 || responseReader?.sawError == true
+      let isError = upstreamStatus >= 400 || responseReader?.pointee.sawError == true
       outcome = isError ? .upstreamError : .completed
     case .cut: outcome = .upstreamCut
     case .malformed: outcome = .upstreamMalformed
@@ -110,7 +111,7 @@ extension Exchange {
     guard phase == .answering, !answerEnded else { return finishIfDetached() }
     outcome = failure.outcome
     // A stream that had said its last word is whole, however its connection ended.
-    if isEventStream, responseReader?.finish(into: answerBody) == .complete {
+    if isEventStream, responseReader?.pointee.finish(into: answerBody) == .complete {
       outcome = .completed
       return endAnswer()
     }
@@ -152,7 +153,7 @@ extension Exchange {
   func noteAnswerTaken(_ count: Int) {
     answerBytes &+= UInt64(count)
     if added.isRunning {
-      added.pause()
+      added.pause(at: monotonicMicroseconds())
       worker.handle.timings.added.observe(added.microseconds)
     }
     countAnswer()
@@ -310,15 +311,15 @@ extension Exchange {
 
   /// What the upstream counted, or an estimate where a model has worked and the upstream has not said how much.
   private func tokens() -> TokenCounts {
-    var counts = responseReader?.tokens ?? TokenCounts()
+    var counts = responseReader?.pointee.tokens ?? TokenCounts()
     guard counts.source == .none || outcome == .clientGone || outcome == .upstreamCut else { return counts }
     let mayHaveWorked = outcome == .clientGone && upstreamStatus == 0 && requestEnded
     let hasWorked = upstreamStatus >= 200 && upstreamStatus < 300 || mayHaveWorked
     guard hasWorked, reachedUpstream, endpoint != .countTokens else { return counts }
-    if counts.source == .provider, responseReader?.sawTerminal == true { return counts }
+    if counts.source == .provider, responseReader?.pointee.sawTerminal == true { return counts }
     let estimate = TokenEstimate(
-      requestBytes: receivedBytes, outputEvents: responseReader?.outputEvents ?? 0,
-      outputBytes: responseReader?.outputBytes ?? 0)
+      requestBytes: receivedBytes, outputEvents: responseReader?.pointee.outputEvents ?? 0,
+      outputBytes: responseReader?.pointee.outputBytes ?? 0)
     counts.source = .estimated
     if counts.input == 0 { counts.input = estimate.input }
     counts.output = max(counts.output, estimate.output)

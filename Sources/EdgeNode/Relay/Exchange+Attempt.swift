@@ -72,7 +72,7 @@ extension Exchange {
   func noteStarted() {
     isWaitingForConnection = false
     reachedUpstream = true
-    added.pause()
+    if added.isRunning { added.pause(at: monotonicMicroseconds()) }
     lastProgress = worker.loop.now
     passRequestOn()
   }

@@ -26,7 +26,7 @@ extension Exchange {
 
   /// Counts what of the answer waits.
   func countAnswer() {
-    let waiting = answerBody.count + (responseReader?.heldBytes ?? 0)
+    let waiting = answerBody.count + (responseReader?.pointee.heldBytes ?? 0)
     let counted = waiting > Self.usualAnswerBytes ? waiting + answerBody.heldBytes - answerBody.count : 0
     guard counted != countedAnswer else { return }
     worker.heldAnswers.note(counted - countedAnswer)
@@ -56,7 +56,7 @@ extension Exchange {
     phase = .done
     answerEnded = false
     answerBody.release()
-    responseReader = nil
+    releaseResponseReader()
     countAnswer()
     client?.abort(self)
   }

@@ -55,7 +55,8 @@ final class Exchange: RelayedStream {
   /// When the request's last byte came or went, or the upstream was last heard of.
   var lastProgress: Int64
 
-  var responseReader: ResponseReader?
+  /// In memory of the pool from the moment the answer's head is there.
+  var responseReader: UnsafeMutablePointer<ResponseReader>?
   var isRecorded = false
   private(set) var clientProtocol = ClientProtocol.http2
   var outcome: ExchangeOutcome?
@@ -82,11 +83,12 @@ final class Exchange: RelayedStream {
     startedAt = worker.loop.now
     startedAtWallClock = worker.loop.wallClock
     lastProgress = worker.loop.now
-    id = ExchangeID(now: worker.loop.wallClock, using: &worker.random)
+    id = ExchangeID(now: worker.loop.wallClock, using: &worker.random.pointee)
   }
 
   deinit {
     releaseReader()
+    releaseResponseReader()
     giveReservationBack()
     if countedAnswer > 0 { worker.heldAnswers.note(-countedAnswer) }
   }
@@ -97,6 +99,12 @@ final class Exchange: RelayedStream {
   func releaseReader() {
     takeOutOfPool(bodyReader)
     bodyReader = nil
+  }
+
+  /// Nothing of the answer is to be read any more.
+  func releaseResponseReader() {
+    takeOutOfPool(responseReader)
+    responseReader = nil
   }
 
   // MARK: Head

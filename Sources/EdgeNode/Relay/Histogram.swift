@@ -79,9 +79,9 @@ struct AddedLatency {
     if isMeasured { since = now }
   }
 
-  mutating func pause() {
+  mutating func pause(at now: Int64) {
     guard since != 0 else { return }
-    microseconds += max(0, monotonicMicroseconds() - since)
+    microseconds += max(0, now - since)
     since = 0
   }
 }

@@ -25,7 +25,8 @@ final class Worker: RequestReceiver, ConnectionOwner, UpstreamPoolOwner {
   private var revocations: RevocationTable
   /// When the control plane last said that this edge is in step, by the loop's clock.
   var lastWordAt = Int64.min
-  var random = FastRandom()
+  /// Behind a pointer, because every exchange takes from it.
+  let random = placeInPool(FastRandom())
   let heldRequests: HeldShare
   let heldAnswers: HeldShare
 
@@ -115,6 +116,10 @@ final class Worker: RequestReceiver, ConnectionOwner, UpstreamPoolOwner {
       listener.hold(waitsForPolicy)
     }
     if isFirst { handoverOffer = shared.sockets.offer(on: loop) }
+  }
+
+  deinit {
+    takeOutOfPool(random)
   }
 
   func run() {
@@ -285,7 +290,7 @@ final class Worker: RequestReceiver, ConnectionOwner, UpstreamPoolOwner {
   private func retirement() -> Int64 {
     if drainsAt != nil { return loop.now + Self.drainGraceMicroseconds }
     let age = limits.connectionAgeMicroseconds
-    return loop.now + age + Int64.random(in: -age / 5...age / 5, using: &random)
+    return loop.now + age + Int64.random(in: -age / 5...age / 5, using: &random.pointee)
   }
 
   func connectionOpened(_ connection: Connection, negotiated: TLSSession.NegotiatedProtocol) -> Session? {

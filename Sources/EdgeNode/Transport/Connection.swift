@@ -278,13 +278,13 @@ final class Connection: EventSource {
 
   private func shakeHands() {
     guard let step = tls?.handshake() else { return }
-    guard sendRecords() else { return }
     switch step {
     case .done:
       resumedTLS = tls?.resumed ?? false
+      // What the handshake has left to say goes with the session's first words: see `decrypt`.
       becomeOpen()
-    case .needsInput, .message: break
-    case .ended, .failed: close(.handshakeFailed)
+    case .needsInput, .message: _ = sendRecords()
+    case .ended, .failed: if sendRecords() { close(.handshakeFailed) }
     }
   }
 
@@ -309,7 +309,8 @@ final class Connection: EventSource {
       case .message:
         guard tlsMessages.spend(now: loop.now) else { return close(.cut(.keyUpdateFlood)) }
       case .needsInput:
-        _ = sendRecords()
+        if tls?.output.isEmpty == false { sendSome() }
+        if phase != .closed { _ = sendRecords() }
         return
       case .ended:
         guard sendRecords() else { return }

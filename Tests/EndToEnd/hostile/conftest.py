@@ -1,44 +1,31 @@
 import dataclasses
-import ssl
 
 import pytest
 from world import BESIEGED
 
-from .connection import Target
+from .connection import target_of
 from .siege import besiege
 
 # Its limits are those of production.
 DEFAULTS = "eu-west"
 
 
-@pytest.fixture(scope="session")
-def trust(world) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=str(world.fleet.ca_file))
-    context.set_alpn_protocols(["h2"])
-    return context
-
-
-def target_of(world, region: str, trust: ssl.SSLContext) -> Target:
-    host, _, port = world.edge(region).address.partition(":")
-    return Target(host, int(port), trust, world.key)
-
-
 @pytest.fixture
-def siege(world, trust):
+def siege(world):
     """Attacks the edge that has production's limits."""
-    return lambda attack, connections: besiege(world, DEFAULTS, target_of(world, DEFAULTS, trust), attack, connections)
+    return lambda attack, connections: besiege(world, DEFAULTS, target_of(world, world.edge(DEFAULTS)), attack, connections)
 
 
 @pytest.fixture
-def strict_siege(world, trust):
+def strict_siege(world):
     """Attacks the edge whose limits on time are short."""
-    return lambda attack, connections: besiege(world, BESIEGED, target_of(world, BESIEGED, trust), attack, connections)
+    return lambda attack, connections: besiege(world, BESIEGED, target_of(world, world.edge(BESIEGED)), attack, connections)
 
 
 @pytest.fixture
-def strict_http1_siege(world, trust):
+def strict_http1_siege(world):
     """The same, with attackers that speak HTTP/1.1."""
-    target = target_of(world, BESIEGED, trust)
+    target = target_of(world, world.edge(BESIEGED))
     http1 = dataclasses.replace(target, trust=world.trust)
     return lambda attack, connections: besiege(
         world, BESIEGED, target, lambda _, source: attack(http1, source), connections

@@ -48,6 +48,13 @@ class Target:
         return json.dumps(document).encode()
 
 
+def target_of(world, edge) -> Target:
+    trust = ssl.create_default_context(cafile=str(world.fleet.ca_file))
+    trust.set_alpn_protocols(["h2"])
+    host, port = edge.address.split(":")
+    return Target(host, int(port), trust, world.key)
+
+
 @dataclasses.dataclass(frozen=True)
 class Goaway:
     last_stream: int

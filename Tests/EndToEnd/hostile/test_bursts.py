@@ -4,8 +4,8 @@ lost or mixed up with another, whether their bodies are with them, and wherever 
 import pytest
 
 from . import frames
-from .conftest import DEFAULTS, target_of
-from .connection import Connection
+from .conftest import DEFAULTS
+from .connection import Connection, target_of
 from .floods import stream_of
 
 REQUESTS = 100
@@ -18,8 +18,8 @@ OPENING = frames.PREFACE + frames.settings() + frames.window_update(0, 2**30)
 
 
 @pytest.fixture
-def target(world, trust):
-    return target_of(world, DEFAULTS, trust)
+def target(world):
+    return target_of(world, world.edge(DEFAULTS))
 
 
 @pytest.fixture

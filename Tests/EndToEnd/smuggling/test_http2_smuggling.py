@@ -2,12 +2,11 @@
 
 import concurrent.futures
 import dataclasses
-import ssl
 
 import pytest
 from devfleet.processes import wait_until
 from hostile import frames
-from hostile.connection import Connection, Target
+from hostile.connection import Connection, Target, target_of
 from world import STRICT
 
 from .requests import BODY_NUMBER, CASES, MARKER, SIZE, Case
@@ -30,10 +29,7 @@ class Result:
 
 @pytest.fixture(scope="module")
 def results(world) -> list[Result]:
-    trust = ssl.create_default_context(cafile=str(world.fleet.ca_file))
-    trust.set_alpn_protocols(["h2"])
-    host, _, port = world.edge(STRICT).address.partition(":")
-    target = Target(host, int(port), trust, world.key, "counting")
+    target = dataclasses.replace(target_of(world, world.edge(STRICT)), model="counting")
     world.counting.reset()
     with concurrent.futures.ThreadPoolExecutor(len(SOURCES)) as pool:
         results = list(pool.map(lambda number: run(CASES[number], number, target), range(len(CASES))))

@@ -15,9 +15,7 @@ final class HTTP1ClientSession: Session, UpstreamSide {
   private let input = ByteQueue()
   private let trailers = ByteQueue()
   private let limits: HTTP1Limits
-  private var parser: HTTP1HeadParser
-  private var head: HTTP1Head
-  private var framing = HTTP1BodyReader.done
+  private let incoming: UnsafeMutablePointer<HTTP1Incoming>
   private var keepsAlive = true
   private var answersServed = 0
   private var bytesOfAnswer = 0
@@ -40,10 +38,13 @@ final class HTTP1ClientSession: Session, UpstreamSide {
   ) {
     self.connection = connection
     self.limits = limits
-    parser = HTTP1HeadParser(kind: .answer, byteLimit: limits.headBytes)
-    head = HTTP1Head(fieldLimit: limits.headerFields)
+    incoming = placeInPool(HTTP1Incoming(.answer, limits))
     self.becameIdle = becameIdle
     idleSince = connection.loop.now
+  }
+
+  deinit {
+    takeOutOfPool(incoming)
   }
 
   var isReusable: Bool { stream == nil && !connection.isClosed && keepsAlive && !isRetired }
@@ -145,26 +146,24 @@ final class HTTP1ClientSession: Session, UpstreamSide {
 
   private func readHead() {
     while let stream {
-      switch parser.parse(input.readable, into: &head) {
+      switch incoming.pointee.readHead(input.readable) {
       case .needMore: return
       case .invalid: return fail(.malformed)
       case .head(let length):
-        if head.status >= 100, head.status < 200 {
-          if head.status == 101 { return fail(.malformed) }
-          head.copyAnswer(input.readable, into: stream.upstreamHead)
-          input.consume(length)
-          parser.reset()
-          guard stream.takeInformation(status: head.status) else { return fail(.malformed) }
+        let status = incoming.pointee.head.status
+        if status == 101 { return fail(.malformed) }
+        incoming.pointee.head.copyAnswer(input.readable, into: stream.upstreamHead)
+        input.consume(length)
+        if status >= 100, status < 200 {
+          incoming.pointee.passHead()
+          guard stream.takeInformation(status: status) else { return fail(.malformed) }
           continue
         }
-        head.copyAnswer(input.readable, into: stream.upstreamHead)
-        input.consume(length)
-        parser.reset()
-        keepsAlive = head.keepAlive
-        framing = HTTP1BodyReader(head.framing, limits)
+        keepsAlive = incoming.pointee.head.keepAlive
+        incoming.pointee.beginBody(limits)
         stream.upstreamHeadDone = true
-        let ends = framing.isDone
-        stream.upstreamHeadReceived(status: head.status, endsAnswer: ends)
+        let ends = incoming.pointee.framing.isDone
+        stream.upstreamHeadReceived(status: status, endsAnswer: ends)
         if ends { return end() }
         return readRest()
       }
@@ -181,8 +180,8 @@ final class HTTP1ClientSession: Session, UpstreamSide {
 
   private func readBody(_ bytes: UnsafeRawBufferPointer) {
     var position = 0
-    while position < bytes.count, !framing.isDone, let stream {
-      switch framing.next(bytes, &position, trailers: trailers) {
+    while position < bytes.count, !incoming.pointee.framing.isDone, let stream {
+      switch incoming.pointee.readBody(bytes, &position, trailers: trailers) {
       case .payload(let range):
         uncredited += range.count
         stream.upstreamBodyReceived(UnsafeRawBufferPointer(rebasing: bytes[range]))
@@ -194,7 +193,7 @@ final class HTTP1ClientSession: Session, UpstreamSide {
     }
     stream?.upstreamBodyProgressed()
     guard stream != nil else { return }
-    if framing.isDone {
+    if incoming.pointee.framing.isDone {
       // Bytes beyond the answer belong to nothing that was asked.
       if position < bytes.count { keepsAlive = false }
       end()
@@ -244,7 +243,7 @@ final class HTTP1ClientSession: Session, UpstreamSide {
 
   override func receiveEnd(inOrder: Bool) {
     // Over TLS an end without a word of it may be an attacker's, or a crash.
-    if inOrder, let stream, stream.upstreamHeadDone, framing.endsWithConnection {
+    if inOrder, let stream, stream.upstreamHeadDone, incoming.pointee.framing.endsWithConnection {
       stream.endedWithConnection = true
       keepsAlive = false
       end()

@@ -45,9 +45,7 @@ final class HTTP1ServerSession: Session, ClientSide {
   private let idleTimeoutMicroseconds: Int64
   private var phase = Phase.head
   private let input = ByteQueue()
-  private var parser: HTTP1HeadParser
-  private var head: HTTP1Head
-  private var framing = HTTP1BodyReader.done
+  private let incoming: UnsafeMutablePointer<HTTP1Incoming>
   private var stream: RelayedStream?
   private var keepsAlive = true
   private var isHead = false
@@ -62,7 +60,8 @@ final class HTTP1ServerSession: Session, ClientSide {
   private var answeredAt: Int64 = 0
   private var headBeganAt: Int64
   private var idleSince: Int64
-  private var writer = HTTP1AnswerWriter()
+  /// Behind a pointer, as `incoming`.
+  private let writer = placeInPool(HTTP1AnswerWriter())
 
   init(
     connection: Connection, limits: HTTP1Limits, idleTimeoutMicroseconds: Int64, memory: ConnectionMemory,
@@ -70,13 +69,17 @@ final class HTTP1ServerSession: Session, ClientSide {
   ) {
     self.connection = connection
     self.limits = limits
-    parser = HTTP1HeadParser(kind: .request, byteLimit: limits.headBytes)
-    head = HTTP1Head(fieldLimit: limits.headerFields)
+    incoming = placeInPool(HTTP1Incoming(.request, limits))
     self.idleTimeoutMicroseconds = idleTimeoutMicroseconds
     self.receiver = receiver
     connectionMemory = memory
     idleSince = connection.loop.now
     headBeganAt = connection.loop.now
+  }
+
+  deinit {
+    takeOutOfPool(incoming)
+    takeOutOfPool(writer)
   }
 
   /// Ends the connection after the answer under way.
@@ -150,7 +153,7 @@ final class HTTP1ServerSession: Session, ClientSide {
 
   /// - Returns: whether there may be more to do
   private func readHead() -> Bool {
-    switch parser.parse(input.readable, into: &head) {
+    switch incoming.pointee.readHead(input.readable) {
     case .needMore: return false
     case .invalid(let fault):
       refuse(status: fault.status)
@@ -170,21 +173,21 @@ final class HTTP1ServerSession: Session, ClientSide {
     stream.client = self
     stream.requestHeadDone = true
     let bytes = input.readable
-    isHead = UnsafeRawBufferPointer(rebasing: bytes[head.method]).equals("HEAD")
-    isHTTP10 = head.minorVersion == 0
-    keepsAlive = head.keepAlive
-    head.copyRequest(bytes, into: stream.request)
-    framing = HTTP1BodyReader(head.framing, limits)
+    isHead = UnsafeRawBufferPointer(rebasing: bytes[incoming.pointee.head.method]).equals("HEAD")
+    isHTTP10 = incoming.pointee.head.minorVersion == 0
+    keepsAlive = incoming.pointee.head.keepAlive
+    let expectsContinue = incoming.pointee.head.expectsContinue
+    incoming.pointee.head.copyRequest(bytes, into: stream.request)
+    incoming.pointee.beginBody(limits)
     trailers.release()
     uncredited = 0
     input.consume(length)
-    parser.reset()
-    let ends = framing.isDone
+    let ends = incoming.pointee.framing.isDone
     phase = ends ? .answering : .body
     stream.requestHeadReceived(endsRequest: ends)
-    guard head.expectsContinue, !ends else { return }
-    if writer.isIdle {
-      writer.appendContinue()
+    guard expectsContinue, !ends else { return }
+    if writer.pointee.isIdle {
+      writer.pointee.appendContinue()
       connection.needsFlush()
     } else {
       // Refused by its head alone: the client may keep its body, and where the next request begins is not known.
@@ -195,8 +198,8 @@ final class HTTP1ServerSession: Session, ClientSide {
   private func readBody() -> Bool {
     let bytes = input.readable
     var position = 0
-    while position < bytes.count, !framing.isDone {
-      switch framing.next(bytes, &position, trailers: trailers) {
+    while position < bytes.count, !incoming.pointee.framing.isDone {
+      switch incoming.pointee.readBody(bytes, &position, trailers: trailers) {
       case .payload(let range):
         if let stream {
           uncredited += range.count
@@ -215,7 +218,7 @@ final class HTTP1ServerSession: Session, ClientSide {
     stream?.requestBodyProgressed()
     // The relay may have ended the connection for what came.
     guard phase != .closing else { return false }
-    guard framing.isDone else {
+    guard incoming.pointee.framing.isDone else {
       if discarded > limits.refusedBodyBytes { cutRefusedBody() }
       if stream != nil, uncredited > Self.bodyWindow { connection.pauseReading() }
       return false
@@ -240,7 +243,7 @@ final class HTTP1ServerSession: Session, ClientSide {
   private func breakOffRequest() {
     keepsAlive = false
     stream?.requestBroken()
-    guard stream != nil, writer.isIdle else {
+    guard stream != nil, writer.pointee.isIdle else {
       receiver.connectionCut(connection, reason: .protocolError)
       finishStream()
       return close()
@@ -273,7 +276,7 @@ final class HTTP1ServerSession: Session, ClientSide {
     receiver.requestRefused(connection, status: status)
     finishStream()
     phase = .closing
-    writer.appendRefusal(status: status)
+    writer.pointee.appendRefusal(status: status)
     connection.closeAfterFlush()
   }
 
@@ -282,13 +285,16 @@ final class HTTP1ServerSession: Session, ClientSide {
   func sendInformation(_ stream: RelayedStream, _ head: borrowing HeaderBlock) {
     // RFC 9110, section 15.2: not to an HTTP/1.0 client.
     if isHTTP10 { return }
-    writer.appendInformation(head)
+    writer.pointee.appendInformation(head)
     connection.needsFlush()
   }
 
   func sendHead(_ stream: RelayedStream, ends: Bool) {
     if isDraining { keepsAlive = false }
-    writer.appendHead(stream.answer, ends: ends, isHead: isHead, isHTTP10: isHTTP10, keepsAlive: &keepsAlive)
+    var goesOn = keepsAlive
+    writer.pointee.appendHead(
+      stream.answer, ends: ends, isHead: isHead, isHTTP10: isHTTP10, keepsAlive: &goesOn)
+    keepsAlive = goesOn
     if ends { stream.answerFinishing() }
     connection.needsFlush()
   }
@@ -318,13 +324,13 @@ final class HTTP1ServerSession: Session, ClientSide {
   }
 
   override func produce(into space: UnsafeMutableRawBufferPointer) -> Int {
-    let count = writer.produce(stream, into: space)
-    if writer.isAnswerDone, stream != nil { answerDone() }
+    let count = writer.pointee.produce(stream, into: space)
+    if writer.pointee.isAnswerDone, stream != nil { answerDone() }
     return count
   }
 
   private func answerDone() {
-    writer.reset()
+    writer.pointee.reset()
     finishStream()
     guard phase != .closing else { return }
     if phase == .body, !closesAfterAnswer {
