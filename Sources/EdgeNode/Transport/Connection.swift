@@ -329,9 +329,9 @@ final class Connection: EventSource {
       close(.peerClosed)
       return
     }
-    // Reading on would report the end over and over.
-    pauseReading()
     session.receiveEnd(inOrder: inOrder)
+    // Reading on would report the end over and over.
+    if phase == .open { pauseReading() }
   }
 
   // MARK: Sending
