@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+import time
 
 import pytest
 from devfleet.processes import wait_until
@@ -129,8 +130,10 @@ def test_hpack_table_bytes(world, tmp_path):
     assert settings[frames.HEADER_TABLE_SIZE] == TABLE_BYTES
 
 
-def test_streams_of_an_upstreams_connection(world, edge):
-    """The upstream would take as many as come; the edge asks no more of one connection than it may."""
+@pytest.mark.parametrize("says_late", [False, True], ids=["at once", "late"])
+def test_streams_of_an_upstreams_connection(world, edge, says_late):
+    """The upstream would take as many as come, and says so at once or when it was asked already; the edge asks no more of
+    one connection than it may."""
     most, go, asked = LIMITS["upstream_concurrent_streams"], threading.Event(), threading.Semaphore(0)
     waiting: dict[socket.socket, list[int]] = {}
 
@@ -144,7 +147,13 @@ def test_streams_of_an_upstreams_connection(world, edge):
             for held in streams:
                 connection.sendall(h2_head(encoder, held) + frames.data(held, GOOD))
 
-    with RawUpstream(H2Upstream(hold)) as upstream:
+    def serve(connection):
+        if says_late:
+            connection.recv(1, socket.MSG_PEEK)
+            time.sleep(0.3)
+        H2Upstream(hold)(connection)
+
+    with RawUpstream(serve) as upstream:
         model = add_models(world, {"many": {"url": upstream.url(), "http_version": "http2"}}, [edge])["many"]
         with Http2Client(world, edge) as client:
             streams = [client.ask(chat_body(model)) for _ in range(3 * most)]

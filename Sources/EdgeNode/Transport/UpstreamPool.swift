@@ -256,7 +256,8 @@ final class UpstreamPool: ConnectionOwner {
   /// How many requests a new connection is likely to take at once.
   private var streamsAConnection: Int {
     if choice == .http1 || negotiatesHTTP1 { return 1 }
-    return max(1, min(Self.mostStreamsExpected, multiplexed.last?.mostStreams ?? .max))
+    let ours = min(Self.mostStreamsExpected, limits.http2.concurrentStreams)
+    return max(1, min(ours, multiplexed.last?.mostStreams ?? .max))
   }
 
   /// To be called where there is an address.

@@ -56,7 +56,7 @@ final class HTTP2ClientSession: HTTP2Session, UpstreamSide {
   /// How many more requests the peer and we allow here now.
   var room: Int {
     guard acceptsRequests, !connection.isClosed else { return 0 }
-    return (mostStreams ?? Self.streamsBeforeSettings) - streams.count
+    return (mostStreams ?? min(Self.streamsBeforeSettings, limits.concurrentStreams)) - streams.count
   }
 
   /// How many requests the peer and we allow here at once; nil until the peer has said so.
