@@ -1,6 +1,7 @@
 """Bare clients of both protocols with one interface, for what a client's library would hide: which heads came before
 the answer, how the answer was framed, what came behind it, and how the connection ended."""
 
+import contextlib
 import dataclasses
 import json
 import socket
@@ -282,6 +283,15 @@ class Http2Client(H2Client):
 
     def hold(self, stream: int) -> None:
         self.unread.add(stream)
+
+    def sip(self, stream: int, count: int) -> None:
+        """Lets so many more bytes of an answer come that is held, and takes what is there."""
+        self._session.increment_flow_control_window(count, stream)
+        self._send()
+        self.socket.setblocking(False)
+        with contextlib.suppress(ssl.SSLWantReadError):
+            self.read()
+        self.socket.settimeout(30)
 
     def take_all(self, stream: int) -> tuple[int, int]:
         if stream in self.unread:

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 
+import httpx
 import pytest
 from devfleet.processes import wait_until
 from edge_beside import edge_beside, refusals
@@ -195,8 +196,8 @@ def test_chunk_extension_bytes_of_a_client(world, scripted, edge, more, status):
         assert client.answer().status == status
 
 
-@pytest.mark.parametrize("more, status", [(0, 200), (1, 502)])
-def test_chunk_extension_bytes_of_an_upstream(world, edge, more, status):
+@pytest.mark.parametrize("more", [0, 1])
+def test_chunk_extension_bytes_of_an_upstream(world, edge, more):
     extension = b";" + b"e" * (LIMITS["chunk_extension_bytes"] - 1 + more)
 
     def serve(connection):
@@ -207,12 +208,9 @@ def test_chunk_extension_bytes_of_an_upstream(world, edge, more, status):
     with RawUpstream(serve) as upstream:
         model = add_models(world, {"chunks": {"url": upstream.url()}}, [edge])["chunks"]
         with world.http(edge) as client:
-            if status == 200:
+            # The head has gone when the chunk comes: the answer breaks off.
+            with pytest.raises(httpx.RemoteProtocolError) if more else contextlib.nullcontext():
                 assert client.post("/chat/completions", json=chat_request(model)).content == GOOD
-            else:
-                # The head has gone when the chunk comes: the answer breaks off.
-                with pytest.raises(Exception):
-                    client.post("/chat/completions", json=chat_request(model))
 
 
 @pytest.mark.parametrize("more", [0, 1])
@@ -316,13 +314,10 @@ def test_slow_reader_floor_bytes(world, edge, scripted):
         client.head(stream)
 
         def sip() -> bool:
-            client.socket.settimeout(30)
-            with contextlib.suppress(Exception):
-                client._session.increment_flow_control_window(16_384, stream)
-                client._send()
-                client.socket.setblocking(False)
-                client.read()
-            return refusals(edge, "slow_reader") > before
+            if refusals(edge, "slow_reader") > before:
+                return True
+            client.sip(stream, 16_384)
+            return False
 
         wait_until(sip, "who takes less than the floor is given up", seconds=60, every=0.5)
 

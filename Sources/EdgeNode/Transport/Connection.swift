@@ -309,7 +309,7 @@ final class Connection: EventSource {
       case .message:
         guard tlsMessages.spend(now: loop.now) else { return close(.cut(.keyUpdateFlood)) }
       case .needsInput:
-        if tls?.output.isEmpty == false { sendSome() }
+        if tls?.output.isEmpty == false { flush() }
         if phase != .closed { _ = sendRecords() }
         return
       case .ended:
