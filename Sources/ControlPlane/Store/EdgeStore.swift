@@ -110,15 +110,28 @@ package enum EdgeStore {
     package var exchanges = ExchangeCounts()
     /// Whether the counts came since the last time they were stored.
     package var hasNewCounts = false
+    /// Whether the counts are of the moment before the version came into force, and that is not stored yet.
+    package var beginsVersion = false
 
     package init() {}
+
+    /// An acknowledgement's counts are of the moment before the version came into force: a report may have crossed them.
+    package mutating func take(_ counts: ExchangeCounts) {
+      exchanges = ExchangeCounts(
+        ended: max(exchanges.ended, counts.ended), failed: max(exchanges.failed, counts.failed))
+      hasNewCounts = true
+    }
   }
 
   /// - Returns: whether the edge still stands and this stream is the one that holds it
   package static func store(
     _ report: Report, stream: PostgresUUID, edge: EdgeID, on session: some PostgresSession
   ) async throws -> Bool {
-    try await session.execute(
+    // Before it is known to have the version, and is judged by its counts.
+    if report.beginsVersion {
+      try await RolloutStore.watch(edge, taking: report.version, from: report.exchanges, on: session)
+    }
+    return try await session.execute(
       """
       UPDATE edges SET last_seen_at = now(), version = $3, refusal = $4, spooled_records = $5, lost_records = $6,
         refused_version = $7, certificate_expires_at = coalesce($11, certificate_expires_at),

@@ -159,16 +159,39 @@ package enum RolloutStore {
     try await watch(edges, in: number, on: transaction)
   }
 
+  /// What a version did that has just been taken back is not usual: an edge that ran it is compared with what it was
+  /// compared with then, as long as its recent counts may have that in them.
   private static func watch(
     _ edges: [RolloutEdge], in number: Int64, on transaction: PostgresTransaction
   ) async throws {
     try await transaction.query(
       """
       INSERT INTO rollout_edges (rollout, edge, ended, failed, earlier_ended, earlier_failed)
-      SELECT $1, * FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
+      SELECT $1, now.edge, now.ended, now.failed, coalesce(untouched.earlier_ended, now.earlier_ended),
+        coalesce(untouched.earlier_failed, now.earlier_failed)
+      FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
+        AS now (edge, ended, failed, earlier_ended, earlier_failed)
+      LEFT JOIN LATERAL (
+        SELECT earlier_ended, earlier_failed FROM rollout_edges JOIN rollouts ON number = rollout
+        WHERE edge = now.edge AND state = 'rolled_back' AND ended_at > clock_timestamp() - interval '3 minutes'
+        ORDER BY number DESC LIMIT 1
+      ) AS untouched ON true
       """, number, edges.map(\.id), edges.map { Int64(clamping: $0.counts.ended) },
       edges.map { Int64(clamping: $0.counts.failed) }, edges.map { Int64(clamping: $0.usualCounts.ended) },
       edges.map { Int64(clamping: $0.usualCounts.failed) })
+  }
+
+  /// An edge has just taken a version, which it is not known to have yet: what ended there before, and was not reported
+  /// when the stage began, says nothing about it.
+  static func watch(
+    _ edge: EdgeID, taking version: UInt64, from counts: ExchangeCounts, on session: some PostgresSession
+  ) async throws {
+    try await session.execute(
+      """
+      UPDATE rollout_edges SET ended = $3, failed = $4 FROM rollouts, edges
+      WHERE rollout = number AND state = 'running' AND pace = 'watched' AND edge = $1
+        AND id = $1 AND version < target AND target <= $2
+      """, edge, Int64(clamping: version), Int64(clamping: counts.ended), Int64(clamping: counts.failed))
   }
 
   enum Outcome: String {

@@ -380,6 +380,33 @@ package nonisolated struct WireConfigurationAcknowledgement: Sendable {
 
   package var hashedFromDay: UInt32 = 0
 
+  /// As in a report, of the moment before the version came into force: what ended by then says nothing about it. Left out
+  /// by an edge that does not say.
+  package var exchanges: WireExchangeCounts {
+    get {_exchanges ?? WireExchangeCounts()}
+    set {_exchanges = newValue}
+  }
+  /// Returns true if `exchanges` has been explicitly set.
+  package var hasExchanges: Bool {self._exchanges != nil}
+  /// Clears the value of `exchanges`. Subsequent reads from it will return its default value.
+  package mutating func clearExchanges() {self._exchanges = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _exchanges: WireExchangeCounts? = nil
+}
+
+package nonisolated struct WireExchangeCounts: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var ended: UInt64 = 0
+
+  package var failed: UInt64 = 0
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -1430,7 +1457,7 @@ nonisolated extension WireConfigurationHello: SwiftProtobuf.Message, SwiftProtob
 
 nonisolated extension WireConfigurationAcknowledgement: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ConfigurationAcknowledgement"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{3}content_hash\0\u{3}hashed_from_day\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{3}content_hash\0\u{3}hashed_from_day\0\u{1}exchanges\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1441,12 +1468,17 @@ nonisolated extension WireConfigurationAcknowledgement: SwiftProtobuf.Message, S
       case 1: try { try decoder.decodeSingularUInt64Field(value: &self.version) }()
       case 2: try { try decoder.decodeSingularBytesField(value: &self.contentHash) }()
       case 3: try { try decoder.decodeSingularUInt32Field(value: &self.hashedFromDay) }()
+      case 4: try { try decoder.decodeSingularMessageField(value: &self._exchanges) }()
       default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if self.version != 0 {
       try visitor.visitSingularUInt64Field(value: self.version, fieldNumber: 1)
     }
@@ -1456,6 +1488,9 @@ nonisolated extension WireConfigurationAcknowledgement: SwiftProtobuf.Message, S
     if self.hashedFromDay != 0 {
       try visitor.visitSingularUInt32Field(value: self.hashedFromDay, fieldNumber: 3)
     }
+    try { if let v = self._exchanges {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1463,6 +1498,42 @@ nonisolated extension WireConfigurationAcknowledgement: SwiftProtobuf.Message, S
     if lhs.version != rhs.version {return false}
     if lhs.contentHash != rhs.contentHash {return false}
     if lhs.hashedFromDay != rhs.hashedFromDay {return false}
+    if lhs._exchanges != rhs._exchanges {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireExchangeCounts: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ExchangeCounts"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ended\0\u{1}failed\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.ended) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.failed) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.ended != 0 {
+      try visitor.visitSingularUInt64Field(value: self.ended, fieldNumber: 1)
+    }
+    if self.failed != 0 {
+      try visitor.visitSingularUInt64Field(value: self.failed, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireExchangeCounts, rhs: WireExchangeCounts) -> Bool {
+    if lhs.ended != rhs.ended {return false}
+    if lhs.failed != rhs.failed {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

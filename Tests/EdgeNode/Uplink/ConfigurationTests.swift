@@ -177,6 +177,8 @@ struct ConfigurationTests {
         let held = try #require(edge.applied.last)
         let said = plane.get { $0.lastAcknowledgement }
         #expect(said.version == 6 && said.hashedFromDay > 20_000)
+        // What ended before it came into force.
+        #expect(said.exchanges.ended == 1 && said.exchanges.failed == 1)
         #expect(Array(said.contentHash) == held.contentHash(fromDay: said.hashedFromDay))
       }
       plane.set { $0.greeting = [] }

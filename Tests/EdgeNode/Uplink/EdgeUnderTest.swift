@@ -74,6 +74,11 @@ final class EdgeUnderTest: Sendable {
     self.refused = refused
     uplink = Uplink(
       configuration: configuration, spool: spool, logger: quiet, activeExchanges: { 3 },
+      // One for each configuration in force so far, and none of them ended well.
+      exchangeCounts: {
+        let count = UInt64(applied.versions.count)
+        return (count, count)
+      },
       apply: { try applied.apply($0) }, enforce: { await refused.enforce($0) })
   }
 

@@ -155,9 +155,7 @@ final class FollowStream: Sendable {
           if report.certificateExpiresAt > 0 {
             $0.report.certificateExpiresAt = Moment(microseconds: report.certificateExpiresAt)
           }
-          $0.report.exchanges = ExchangeCounts(
-            ended: report.endedExchanges, failed: report.failedExchanges)
-          $0.report.hasNewCounts = true
+          $0.report.take(ExchangeCounts(ended: report.endedExchanges, failed: report.failedExchanges))
           $0.mark = report.mark
         }
       case nil where greeted:
@@ -201,6 +199,11 @@ final class FollowStream: Sendable {
     shared.withLock {
       $0.follow?.acknowledge(acknowledgement.version)
       $0.report.version = acknowledgement.version
+      if acknowledgement.hasExchanges {
+        let counts = acknowledgement.exchanges
+        $0.report.take(ExchangeCounts(ended: counts.ended, failed: counts.failed))
+        $0.report.beginsVersion = true
+      }
       $0.report.refusedVersion = nil
       $0.report.refusal = nil
       $0.claim = ContentClaim(
@@ -273,7 +276,10 @@ final class FollowStream: Sendable {
         || shared.stored?.refusal != shared.report.refusal
       let isOld = shared.storedAt.map { now - $0 >= .seconds(Self.reportSeconds) } ?? true
       guard isNews || isOld else { return nil }
-      defer { shared.report.hasNewCounts = false }
+      defer {
+        shared.report.hasNewCounts = false
+        shared.report.beginsVersion = false
+      }
       let refused = shared.report.refusedVersion
       return (shared.report, isNews, refused != nil && refused != shared.stored?.refusedVersion)
     }

@@ -151,8 +151,10 @@ final class ConfigurationFollower: Sendable {
 
   /// In memory first, so that a revocation works at once; then acknowledged; the disk follows in its own time.
   private func use(_ next: ConfigurationState, _ session: FollowSession) async throws {
+    let before: WireEdgeReport
     do {
       try await tryOut(next)
+      before = report()
       try apply(next)
     } catch is CancellationError {
       throw CancellationError()
@@ -171,6 +173,10 @@ final class ConfigurationFollower: Sendable {
           $0.version = next.version
           $0.contentHash = content.hash
           $0.hashedFromDay = content.fromDay
+          $0.exchanges = .with {
+            $0.ended = before.endedExchanges
+            $0.failed = before.failedExchanges
+          }
         }
       })
     logger.debug("configuration applied", metadata: ["version": "\(next.version)"])

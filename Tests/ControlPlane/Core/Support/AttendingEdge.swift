@@ -31,6 +31,8 @@ final class AttendingEdge: Sendable {
     var bases: [UInt64] = []
     var held: ConfigurationState?
     var refusals = 0
+    /// What its exchanges came to, said with acknowledgements and not reported yet.
+    var counts: ExchangeCounts?
   }
 
   let edge: TestEdge
@@ -101,6 +103,11 @@ final class AttendingEdge: Sendable {
       $0.behaviour = .take
     }
     refuse(version, reason)
+  }
+
+  /// What ends at it without a report; acknowledgements say it from now on.
+  func counts(ended: UInt64, failed: UInt64) {
+    shared.withLock { $0.counts = ExchangeCounts(ended: ended, failed: failed) }
   }
 
   func report(ended: UInt64, failed: UInt64) {
@@ -187,12 +194,14 @@ final class AttendingEdge: Sendable {
   }
 
   private func acknowledge(_ version: UInt64) {
-    let (state, claim) = shared.withLock { ($0.state, $0.claim) }
+    let (state, claim, counts) = shared.withLock { ($0.state, $0.claim, $0.counts) }
     outgoing.yield(
       .with {
         $0.acknowledgement = .with {
           $0.version = version
           ($0.contentHash, $0.hashedFromDay) = claim.words(about: state)
+          guard let counts else { return }
+          $0.exchanges = .with { ($0.ended, $0.failed) = (counts.ended, counts.failed) }
         }
       })
   }
