@@ -166,15 +166,18 @@ package enum RolloutStore {
   ) async throws {
     try await transaction.query(
       """
+      WITH taken_back AS MATERIALIZED (
+        SELECT number FROM rollouts WHERE state = 'rolled_back' AND ended_at > clock_timestamp() - interval '3 minutes'
+          AND EXISTS (SELECT FROM rollouts WHERE number = $1 AND pace = 'watched')
+      )
       INSERT INTO rollout_edges (rollout, edge, ended, failed, earlier_ended, earlier_failed)
       SELECT $1, now.edge, now.ended, now.failed, coalesce(untouched.earlier_ended, now.earlier_ended),
         coalesce(untouched.earlier_failed, now.earlier_failed)
       FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
         AS now (edge, ended, failed, earlier_ended, earlier_failed)
       LEFT JOIN LATERAL (
-        SELECT earlier_ended, earlier_failed FROM rollout_edges JOIN rollouts ON number = rollout
-        WHERE edge = now.edge AND state = 'rolled_back' AND ended_at > clock_timestamp() - interval '3 minutes'
-        ORDER BY number DESC LIMIT 1
+        SELECT earlier_ended, earlier_failed FROM rollout_edges JOIN taken_back ON number = rollout
+        WHERE edge = now.edge ORDER BY number DESC LIMIT 1
       ) AS untouched ON true
       """, number, edges.map(\.id), edges.map { Int64(clamping: $0.counts.ended) },
       edges.map { Int64(clamping: $0.counts.failed) }, edges.map { Int64(clamping: $0.usualCounts.ended) },
