@@ -69,6 +69,15 @@ def is_held_off(world, edge) -> bool:
         return True
 
 
+def test_what_an_address_may_hold_is_a_setting(world, tmp_path):
+    """Three quarters are no hoard where nine tenths are its share."""
+    with edge_beside(world, tmp_path, {**LIMITS, "held_percent_per_address": 90}) as edge:
+        with hoarded(world, edge, HOARDER):
+            wait_until(lambda: ask(world, edge, ORDINARY) == 503, "the edge is full")
+            assert [ask(world, edge, HOARDER) for _ in range(8)] == [503] * 8, "and takes its requests every time"
+            assert refusals(edge, "hoarding") == 0
+
+
 def test_a_hoard_of_answers_counts_once_for_each_connection(world, tmp_path, scripted):
     """The edge gives streams up until it holds less, again and again; only whose address holds much is to blame."""
     with edge_beside(world, tmp_path, LIMITS, workers=1) as edge, scripted.doing(scripts.chat("x" * (1 << 20))):
