@@ -29,6 +29,7 @@ struct ConfirmationTests {
             offers: 0, teams: 0, keys: 1)
         ])
       try await eventually { edge.version == result.version }
+      await edge.leave()
     }
   }
 
