@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import pathlib
+import socket
 import ssl
 import threading
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from .gone import ClientGone
 
 
 REST_SECONDS, REST_TURNS = 0.25, 4
+KERNEL_BYTES = 1 << 20
 # Ends a wait that has become hopeless.
 PATIENCE_SECONDS = 120
 
@@ -111,6 +113,10 @@ class ScriptedUpstream:
         ports = {}
         for way, (serve, context) in ways.items():
             server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context, limit=1 << 20)
+            # Accepted connections have them of their listener. Left to itself, the kernel would take tens of megabytes
+            # for a connection that was read fast once.
+            for buffer in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+                server.sockets[0].setsockopt(socket.SOL_SOCKET, buffer, KERNEL_BYTES)
             self._servers.append(server)
             ports[way] = server.sockets[0].getsockname()[1]
         return ports
