@@ -2,9 +2,12 @@
 
 import contextlib
 import json
+import os
 import resource
+import signal
 import socket
 import ssl
+import struct
 import time
 
 import httpx
@@ -14,6 +17,8 @@ from edge_beside import H2Client, connect, descriptors, edge_beside, is_refused,
 from hostile import frames
 from scripted import scripts
 from world import chat_request
+
+CROWD = 400
 
 
 def test_an_address_may_hold_so_many_connections(world, tmp_path):
@@ -101,6 +106,35 @@ def test_an_edge_holds_so_many_connections(world, tmp_path):
         assert metric(edge, "strait_edge_connections_open") == 6
         close_all(held)
         wait_until(lambda: metric(edge, "strait_edge_connections_open") == 0, "all have left")
+
+
+@pytest.mark.parametrize("in_order", [True, False], ids=["in order", "reset"])
+def test_hundreds_who_leave_at_once_leave_nothing(world, tmp_path, in_order):
+    """More than an edge lets go of in one turn, each in the middle of a request."""
+    limits = {"connections_per_address": CROWD, "new_connections_per_address_per_second": CROWD}
+    with edge_beside(world, tmp_path, limits, workers=1) as edge:
+        before = descriptors(edge.child.pid)
+        crowd = [connect(world, edge) for _ in range(CROWD)]
+        for one in crowd:
+            one.sendall(half_a_request(world, edge))
+        wait_until(lambda: metric(edge, "strait_edge_exchanges_active") == CROWD, "all have begun")
+        # It finds them all gone when it looks again.
+        os.kill(edge.child.pid, signal.SIGSTOP)
+        for one in crowd:
+            if not in_order:
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            one.close()
+        os.kill(edge.child.pid, signal.SIGCONT)
+        wait_until(lambda: metric(edge, "strait_edge_connections_open") == 0, "all have left")
+        wait_until(lambda: descriptors(edge.child.pid) <= before, "nothing of them is left")
+        assert metric(edge, "strait_edge_exchanges_active") == 0
+        assert not is_refused(world, edge)
+
+
+def half_a_request(world, edge) -> bytes:
+    body = json.dumps(chat_request()).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: {edge.address}\r\nauthorization: Bearer {world.key}\r\n"
+    return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body[: len(body) // 2]
 
 
 def test_half_a_handshake_counts_and_does_not_last(world, tmp_path):

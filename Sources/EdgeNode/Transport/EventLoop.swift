@@ -41,6 +41,10 @@ final class EventLoop {
   private static let bulkMicroseconds: Int64 = 500
   /// What serving newcomers may take of one turn. One of them is served whatever it takes.
   private static let newcomersMicroseconds: Int64 = 500
+  /// What letting go of ended ones may take of one turn; a part of what the rest of it has taken where that is more, so
+  /// that they cannot pile up. The clock is looked at once for so many.
+  private static let endsMicroseconds: Int64 = 500
+  private static let endsAtOnce = 16
   /// How often limits on time are looked at.
   private static let sweepIntervalMicroseconds: Int64 = 250_000
 
@@ -76,10 +80,10 @@ final class EventLoop {
   private var flushing = ContiguousArray<Connection>()
   /// Each is in it once. Who was served and wants more goes to the end, so that all have their turn.
   private var bulk = ContiguousArray<Connection>()
-  /// Objects that ended in this turn: kept until its end, because events and callers may still name them.
+  /// Objects that ended: kept until a turn's end, because events and callers may still name them.
   private let ended = PooledList<Unmanaged<AnyObject>>()
-  /// Closed when the turn ends: a new connection of the same turn would get the number, and events that name the old one
-  /// may be still to come.
+  /// Closed at a turn's end: a new connection of the same turn would get the number, and events that name the old one may
+  /// be still to come.
   private var endedDescriptors = ContiguousArray<Int32>()
   private var newcomers = ContiguousArray<(source: EventSource, events: UInt32)>()
   private var nextSweep: Int64 = 0
@@ -99,8 +103,7 @@ final class EventLoop {
   }
 
   deinit {
-    closeEndedDescriptors()
-    releaseEnded()
+    while hasEnded { letEndedGo() }
     Glibc.close(epoll)
     events.deallocate()
     clock.deallocate()
@@ -155,27 +158,39 @@ final class EventLoop {
     ended.append(object)
   }
 
-  private func releaseEnded() {
-    var index = 0
-    // What ends may let others end.
-    while index < ended.count {
-      ended[index].release()
-      index += 1
-    }
-    ended.removeAll()
-  }
-
   /// Takes a descriptor out of the loop and closes it when the turn has ended.
   func close(descriptor: Int32) {
     remove(descriptor: descriptor)
     endedDescriptors.append(descriptor)
   }
 
-  private func closeEndedDescriptors() {
-    guard !endedDescriptors.isEmpty else { return }
-    for descriptor in endedDescriptors { Glibc.close(descriptor) }
-    endedDescriptors.removeAll(keepingCapacity: true)
+  /// Closes and releases what has ended: all of it, but where very many end at once the rest is for the next turns.
+  private func letEndedGo() {
+    var closed = 0
+    var released = 0
+    var limit: Int64?
+    repeat {
+      for _ in 0..<Self.endsAtOnce {
+        if closed < endedDescriptors.count {
+          Glibc.close(endedDescriptors[closed])
+          closed += 1
+        }
+        // What ends may let others end.
+        if released < ended.count {
+          ended[released].release()
+          released += 1
+        }
+      }
+      guard closed < endedDescriptors.count || released < ended.count else { break }
+      let time = monotonicMicroseconds()
+      if limit == nil { limit = time + max(Self.endsMicroseconds, (time - now) / 4) }
+      if let limit, time >= limit { break }
+    } while true
+    endedDescriptors.removeFirst(closed)
+    ended.removeFirst(released)
   }
+
+  private var hasEnded: Bool { !endedDescriptors.isEmpty || !ended.isEmpty }
 
   // MARK: Running
 
@@ -190,7 +205,8 @@ final class EventLoop {
   }
 
   private func turn() {
-    let wait = dirty.isEmpty && bulk.isEmpty ? Int32(Self.sweepIntervalMicroseconds / 1000) : 0
+    let isDone = dirty.isEmpty && bulk.isEmpty && !hasEnded
+    let wait = isDone ? Int32(Self.sweepIntervalMicroseconds / 1000) : 0
     let count = epoll_wait(epoll, events, Int32(Self.eventsPerTurn), wait)
     clock.pointee = Clock()
     var index: Int32 = 0
@@ -211,8 +227,7 @@ final class EventLoop {
     flushDirty()
     if !bulk.isEmpty { serveBulk() }
     if !newcomers.isEmpty { serveNewcomers() }
-    closeEndedDescriptors()
-    if !ended.isEmpty { releaseEnded() }
+    if hasEnded { letEndedGo() }
     if count > 0 || wait == 0 { onTurn(monotonicMicroseconds() - now) }
   }
 

@@ -62,6 +62,14 @@ struct PooledList<Element: BitwiseCopyable>: ~Copyable {
     return moved
   }
 
+  /// Keeps the memory and the order.
+  func removeFirst(_ removed: Int) {
+    precondition(removed >= 0 && removed <= count)
+    state.pointee.count &-= removed
+    guard let base = state.pointee.base, count > 0, removed > 0 else { return }
+    base.update(from: base + removed, count: count)
+  }
+
   /// Keeps the memory.
   func removeAll() { state.pointee.count = 0 }
 
