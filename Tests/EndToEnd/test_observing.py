@@ -1,11 +1,13 @@
 """What an operator sees: metrics that add up, and a log of metadata that holds nothing else."""
 
 import asyncio
+import contextlib
 import json
 import re
 import urllib.request
 
 import httpx
+import pytest
 from devfleet.processes import wait_until
 from edge_beside import connect, edge_beside, metric
 from scripted import scripts
@@ -91,6 +93,70 @@ def test_metrics_add_up(world, tmp_path, scripted):
         assert metric(edge, "strait_edge_memory_bytes") > 1 << 20
         assert metric(edge, "strait_edge_loop_turn_seconds_count") > 24
         assert metric(edge, "strait_edge_loop_turn_longest_seconds") > 0
+
+
+EVENT = scripts.chat_events("scripted", ["Hello"], None, done=False)[0]
+REFUSED = {"error": {"message": "no"}}
+
+
+async def half_of_a_document(exchange):
+    await exchange.head(200, {"content-type": "application/json"}, framing="length", length=1000)
+    await exchange.write(b'{"choices": [')
+    await exchange.cut()
+
+
+@pytest.mark.parametrize(
+    ("script", "fails"),
+    [
+        pytest.param(scripts.chat_stream(), False, id="a whole answer"),
+        pytest.param(scripts.error(400, REFUSED), False, id="the client's fault"),
+        pytest.param(scripts.error(401, REFUSED), True, id="the credential's fault"),
+        pytest.param(scripts.error(500, REFUSED), True, id="the upstream's fault"),
+        pytest.param(scripts.cut_before_head(), True, id="no answer"),
+        pytest.param(scripts.cut_after([EVENT]), True, id="a stream that breaks off"),
+        pytest.param(scripts.end_after([EVENT]), True, id="a stream that ends early"),
+        pytest.param(half_of_a_document, True, id="a document that breaks off"),
+    ],
+)
+def test_what_a_rollout_counts_as_failed(world, one_edge, scripted, script, fails):
+    ended, failed = counted(one_edge)
+    with scripted.doing(script):
+        stream_of(world, one_edge, lambda answer: answer.read())
+    wait_until(lambda: counted(one_edge)[0] == ended + 1, "it has ended")
+    assert counted(one_edge) == (ended + 1, failed + fails)
+
+
+def test_a_client_that_leaves_has_not_failed(world, one_edge, scripted):
+    ended, failed = counted(one_edge)
+    with scripted.doing(scripts.endless()):
+        stream_of(world, one_edge, lambda answer: next(answer.iter_raw()))
+        wait_until(lambda: counted(one_edge)[0] == ended + 1, "it has ended")
+    assert counted(one_edge) == (ended + 1, failed)
+
+
+def test_who_has_no_key_does_not_count(world, one_edge):
+    before = counted(one_edge)
+    assert httpx.get(f"{one_edge.base_url}/models", verify=world.trust).status_code == 401
+    assert counted(one_edge) == before
+
+
+@pytest.fixture(scope="module")
+def one_edge(world, tmp_path_factory):
+    with edge_beside(world, tmp_path_factory.mktemp("observed")) as edge:
+        yield edge
+
+
+def counted(edge) -> tuple[float, float]:
+    """Exchanges that have ended, and how many of them failed."""
+    return metric(edge, "strait_edge_exchanges_ended_total"), metric(edge, "strait_edge_exchanges_failed_total")
+
+
+def stream_of(world, edge, take) -> None:
+    headers = {"authorization": f"Bearer {world.key}"}
+    with httpx.Client(base_url=edge.base_url, verify=world.trust, headers=headers) as client:
+        with contextlib.suppress(httpx.TransportError):
+            with client.stream("POST", "/chat/completions", json=chat_request(stream=True)) as answer:
+                take(answer)
 
 
 def test_the_pools_are_shown_by_upstream(world, tmp_path, scripted):
