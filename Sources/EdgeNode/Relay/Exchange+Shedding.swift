@@ -33,6 +33,13 @@ extension Exchange {
     countedAnswer = counted
   }
 
+  /// Counts nothing of it any more.
+  func giveRoomBack() {
+    giveReservationBack()
+    if countedAnswer > 0 { worker.heldAnswers.note(-countedAnswer) }
+    countedAnswer = 0
+  }
+
   /// Between chunks that are far apart, room for a large one is not kept.
   func releaseRoom(now: Int64) {
     guard answerBody.isEmpty, answerBody.heldBytes > Self.usualAnswerBytes else { return }

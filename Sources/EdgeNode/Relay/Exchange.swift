@@ -89,8 +89,7 @@ final class Exchange: RelayedStream {
   deinit {
     releaseReader()
     releaseResponseReader()
-    giveReservationBack()
-    if countedAnswer > 0 { worker.heldAnswers.note(-countedAnswer) }
+    giveRoomBack()
   }
 
   var dialect: Dialect { endpoint.dialect }

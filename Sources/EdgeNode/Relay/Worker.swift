@@ -256,6 +256,8 @@ final class Worker: RequestReceiver, ConnectionOwner, UpstreamPoolOwner {
 
   func forget(_ exchange: Exchange) {
     guard let reference = exchanges.remove(exchange) else { return }
+    // Where many leave at once their memory goes a little later; live ones must not suffer for it.
+    exchange.giveRoomBack()
     loop.keepUntilTurnEnds(retained: reference)
     counters.set(.exchangesActive, exchanges.count)
   }

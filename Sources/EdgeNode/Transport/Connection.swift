@@ -32,10 +32,6 @@ final class Connection: EventSource {
   private static let flushesAtOnce = 4
   private static let promptBytes = LoopBuffers.size / 2
 
-  private static let incoming = EPOLLIN.rawValue | EPOLLRDHUP.rawValue
-  /// Nobody waits for an answer any more, or hardly: hundreds that leave at once must not keep the others waiting.
-  private static let ends = EPOLLRDHUP.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue
-
   /// What waits until the others have been served.
   private struct Bulk: OptionSet {
     let rawValue: UInt8
@@ -62,8 +58,6 @@ final class Connection: EventSource {
 
   private let owner: ConnectionOwner
   private let descriptor: Int32
-  /// A peer of ours began it.
-  private let isAccepted: Bool
   private var tls: TLSSession?
   private var phase: Phase
   private let unsent = ByteQueue()
@@ -97,8 +91,7 @@ final class Connection: EventSource {
     self.handshakeTimeoutMicroseconds = handshakeTimeoutMicroseconds
     phase = connecting ? .connecting : .handshaking
     self.tls = tls
-    isAccepted = !connecting
-    interest = connecting ? EPOLLOUT.rawValue : Self.incoming
+    interest = connecting ? EPOLLOUT.rawValue : EPOLLIN.rawValue
     lastReceivedAt = loop.now
     openedAt = loop.now
     super.init()
@@ -188,15 +181,10 @@ final class Connection: EventSource {
       finishConnecting()
       return
     }
-    if phase == .handshaking || isAccepted && events & Self.ends != 0 {
+    if phase == .handshaking {
       loop.serveAfterOthers(self, events: events)
       return
     }
-    serve(events)
-  }
-
-  @inline(__always)
-  private func serve(_ events: UInt32) {
     if receivesBulk || events & EPOLLOUT.rawValue != 0 { sortOut(events) } else { answer(events) }
   }
 
@@ -231,7 +219,7 @@ final class Connection: EventSource {
   }
 
   override func readyAfterOthers(_ events: UInt32) {
-    if phase != .closed { serve(events) }
+    if phase != .closed { answer(events) }
   }
 
   @inline(__always)
@@ -454,7 +442,7 @@ final class Connection: EventSource {
   private func updateInterest() {
     guard phase != .closed, phase != .connecting else { return }
     var wanted: UInt32 = 0
-    if !readingPaused { wanted |= Self.incoming }
+    if !readingPaused { wanted |= EPOLLIN.rawValue }
     if !unsent.isEmpty { wanted |= EPOLLOUT.rawValue }
     guard wanted != interest else { return }
     interest = wanted

@@ -1,7 +1,8 @@
 // One thread's epoll loop. A turn takes all ready events first and then flushes the connections that have something to
 // say, so that many small answers leave in few records and few system calls. Then comes bulk: connections that move so
 // much at once that others would wait for it. Newcomers come last: a handshake costs as much as twenty requests, and
-// whoever floods the door must not be waited for. Bulk and newcomers have so much of a turn and no more.
+// whoever floods the door must not be waited for. Bulk and newcomers have so much of a turn and no more, and so has
+// letting go of those that ended.
 
 import CLinux
 import Glibc
@@ -158,7 +159,7 @@ final class EventLoop {
     ended.append(object)
   }
 
-  /// Takes a descriptor out of the loop and closes it when the turn has ended.
+  /// Takes a descriptor out of the loop and closes it when the turn has ended, or soon after.
   func close(descriptor: Int32) {
     remove(descriptor: descriptor)
     endedDescriptors.append(descriptor)
@@ -198,6 +199,8 @@ final class EventLoop {
     while !stopped {
       turn()
     }
+    // What is kept keeps its loop.
+    while hasEnded { letEndedGo() }
   }
 
   func stop() {
