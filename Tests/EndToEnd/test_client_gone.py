@@ -6,6 +6,7 @@ import json
 import pytest
 from devfleet.processes import wait_until
 from edge_beside import H2Client, edge_beside, metric
+from http_clients import chat_body, client_of
 from scripted import WAYS, scripts
 from world import chat_request, message_request
 
@@ -46,9 +47,9 @@ def test_before_the_first_byte_too(world, scripted, http2):
         await exchange.until_gone()
 
     key, public_id = world.new_key()
-    with scripted.doing(never), world.http(http2=http2, key=key) as client:
-        with pytest.raises(Exception, match="timed out"):
-            client.post("/chat/completions", json=chat_request(), timeout=1)
+    with scripted.doing(never), client_of(world, world.edge(), http2) as client:
+        client.ask(chat_body(), headers={"authorization": f"Bearer {key}"})
+        wait_until(lambda: scripted.exchanges, "the upstream has it")
     assert scripted.last.gone.wait(30)
     records = wait_until(
         lambda: world.fleet.control_plane.operator("usage", "list", "--key", public_id), "the record"

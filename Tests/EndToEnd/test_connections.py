@@ -141,8 +141,9 @@ def test_half_a_handshake_counts_and_does_not_last(world, tmp_path):
     with edge_beside(world, tmp_path, {"connections_per_address": 1, "handshake_seconds": 5}) as edge:
         host, port = edge.address.split(":")
         with socket.create_connection((host, int(port)), timeout=30) as silent:
-            # Another worker may take the second connection before the first is taken.
-            wait_until(lambda: is_refused(world, edge), "it counts")
+            # Another worker may take the second connection, and before the first is taken.
+            wait_until(lambda: metric(edge, "strait_edge_connections_accepted_total") == 1, "it is taken")
+            assert is_refused(world, edge), "it counts"
             assert silent.recv(1) == b"", "it is closed"
         assert refusals(edge, "handshake_timeout") == 1
         wait_until(lambda: not is_refused(world, edge), "its place is free")

@@ -29,7 +29,7 @@ LEFTOVERS = [
 @pytest.fixture
 def short_lived(world, tmp_path):
     """A control plane whose certificates for edges are good for seconds."""
-    with replica(world, tmp_path, edge_certificate_seconds=12) as control_plane:
+    with replica(world, tmp_path, edge_certificate_seconds=15) as control_plane:
         yield control_plane
 
 

@@ -73,8 +73,10 @@ def test_a_client_that_reads_nothing_stops_the_upstream_being_read(world, edge, 
         exchange = scripted.exchanges[0]
         sent = until_still([exchange], others)
         both_have_windows = http2 and way.startswith("http2")
-        assert sent < (WINDOW_BYTES if both_have_windows else KERNEL_BYTES)
-        assert until_still([exchange], others) == sent and not exchange.ended.is_set()
+        most = WINDOW_BYTES if both_have_windows else KERNEL_BYTES
+        assert sent < most
+        # What a kernel takes, it may take late.
+        assert until_still([exchange], others) < most and not exchange.ended.is_set()
         assert client.take_all(stream) == (len(MUCH), zlib.crc32(MUCH)), "and it goes on where it stood"
         assert exchange.sent == len(MUCH)
 

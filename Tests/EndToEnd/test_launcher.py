@@ -1,6 +1,7 @@
 """`make run`: what it prints, what it leaves in dev.json, and that it takes everything with it when it
 ends."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -60,8 +61,10 @@ def started_by(pid: int) -> set[int]:
     """Everything that the process started and that they started."""
     found = set()
     for children in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, children.read_text().split()):
-            found |= {child} | started_by(child)
+        # A thread may end meanwhile.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for child in map(int, children.read_text().split()):
+                found |= {child} | started_by(child)
     return found
 
 

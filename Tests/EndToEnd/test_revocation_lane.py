@@ -130,6 +130,8 @@ def test_a_revocation_outlives_the_edge_and_the_control_plane(world):
     edge = world.edge("eu-west")
     key, public_id = world.new_key()
     other, _ = world.new_key()
+    # In order, so that its disk has them.
+    edge.restart()
     with disk_keeps_its_snapshot(edge):
         world.fleet.control_plane.operator("key", "revoke", public_id, "--wait")
         world.fleet.control_plane.child.kill()

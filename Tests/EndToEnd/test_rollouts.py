@@ -172,7 +172,7 @@ def test_clients_without_a_key_hide_no_failure(world, scripted, refusing_provide
     add_model(world, "drowned-out")
     catalogue.add_upstreams([Upstream("another-refusing-provider", "us-east", refusing_provider)])
     settled(world)
-    with Strangers(world) as strangers, Traffic(world, "drowned-out", pause_seconds=0.4) as traffic:
+    with Strangers(world) as strangers, Traffic(world, "drowned-out", pause_seconds=1.0) as traffic:
         wait_until(
             lambda: all(
                 strangers.answered[region] > 20 * len(statuses) > 0

@@ -153,6 +153,7 @@ def test_what_a_control_plane_of_a_version_to_come_says_beyond_this_one_is_refus
         centre.greeting = [words.snapshot(5)]
         edge = edge_at(centre)
         wait_until(lambda: MODEL in edge.status_of_models(world.key)[1], "it serves", children=[edge.child])
+        wait_until(lambda: centre.answers, "it has acknowledged")
         beyond = {
             "a field in the update": words.update(5, 6, upserts=[words.offer(200, "later")], mood="fine"),
             "a field in a team": words.update(5, 7, upserts=[words.team(90, motto="onwards")]),

@@ -4,6 +4,7 @@ to no other place that an upstream names."""
 import pytest
 from edge_beside import edge_beside, metric
 from raw_upstream import GOOD, RawUpstream, answer, read_request, serve_well
+from test_rollouts import settled
 from upstream_models import add_models
 from world import chat_request
 
@@ -58,6 +59,8 @@ def places(world, tmp_path_factory):
             },
             [edge],
         )
+        # Failures must not take the models back.
+        settled(world)
         yield edge, models, upstream
 
 

@@ -27,6 +27,9 @@ DEFAULTS = {
 
 KEPT = {"model-server", "llmock"}
 
+_given: set[int] = set()
+"""What this process had given out: whoever is known by its port, as edges are, must not be taken for another."""
+
 
 class Ports:
     def __init__(self, folder: pathlib.Path, defaults: dict | None = None):
@@ -70,6 +73,7 @@ def _free_port(wanted: list[int], spoken_for: set[int]) -> int:
                 probe.listen(1)
                 port = probe.getsockname()[1]
                 if port not in spoken_for:
+                    _given.add(port)
                     return port
             except OSError:
                 continue
@@ -79,4 +83,5 @@ def _free_port(wanted: list[int], spoken_for: set[int]) -> int:
 def _any_ports() -> list[int]:
     """Some below those that the kernel gives to outgoing connections, which could take one before its server binds it."""
     lowest = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    return random.sample(range(20_000, lowest), 20) if lowest >= 21_000 else []
+    fresh = sorted(set(range(20_000, lowest)) - _given)
+    return random.sample(fresh, 20) if len(fresh) >= 1000 else []

@@ -192,7 +192,7 @@ struct PreviousGoodTests {
     }
     try await plane.serve { link, enrolment in
       let edge = try EdgeUnderTest(plane, link: link, enrolment: enrolment, folder: folder) {
-        $0.limits.provenSeconds = 3
+        $0.limits.provenSeconds = 20
       }
       try await edge.run {
         _ = try await plane.nextRevocationHello()

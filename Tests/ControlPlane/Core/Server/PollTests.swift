@@ -7,7 +7,7 @@ import Testing
 
 /// Notifications can be lost: a listener's connection breaks, a pooler stands in between. What is asked for every few
 /// seconds finds the same.
-@Suite("News without a notification", .timeLimit(.minutes(2)))
+@Suite("News without a notification", .timeLimit(.minutes(5)))
 struct PollTests {
   @Test(
     "a version is found by asking, whether it has a rollout before it or is everywhere",

@@ -62,7 +62,7 @@ struct RenewalTests {
 
   @Test("a stream ends with the certificate that it was opened with, and an ended certificate opens none")
   func ended() async throws {
-    try await withControlPlane(edgeCertificateSeconds: 5) { running in
+    try await withControlPlane(edgeCertificateSeconds: 20) { running in
       try await running.applyRegions()
       let edge = try await TestEdge.enrolled(running)
       let error = await #expect(throws: RPCError.self) { try await edge.follow(running) { _, _ in false } }

@@ -5,7 +5,7 @@ import Postgres
 import StraitProtocol
 import Testing
 
-@Suite("Rollouts and an outage of the control plane", .timeLimit(.minutes(2)))
+@Suite("Rollouts and an outage of the control plane", .timeLimit(.minutes(5)))
 struct RolloutOutageTests {
   @Test("a watched version waits for edges that were away with the control plane", arguments: [true, false])
   func watched(isOutage: Bool) async throws {

@@ -39,6 +39,9 @@ struct ContentCountingTests {
       var held = [ConfigurationState(), ConfigurationState()]
       for index in edges.indices { held[index] = try await follow(edges[index], from: held[index]) }
       var keys: [String] = []
+      try await gone()
+      // What chance may leave out, and the control needs: something that one region alone may have.
+      try await addPrivateUpstream(running, "always")
       for step in 0..<24 {
         try await gone()
         for turn in 0...Int.random(in: 0..<2, using: &generator) {
@@ -108,11 +111,7 @@ struct ContentCountingTests {
   ) async throws {
     let services = running.services
     switch Int.random(in: 0..<8, using: &generator) {
-    case 0:
-      _ = try await services.upstreams.create(
-        Sample.upstream("private-\(word)", credential: "secret", isPrivate: true), by: .system)
-      _ = try await services.offers.create(
-        Sample.offer("m-\(word)", upstream: "private-\(word)"), by: .system)
+    case 0: try await addPrivateUpstream(running, word)
     case 1: _ = try await services.upstreams.create(Sample.upstream("public-\(word)"), by: .system)
     case 2: _ = try await services.teams.create(TeamRequest(name: "team-\(word)", account: nil), by: .system)
     case 3 where !keys.isEmpty:
@@ -125,6 +124,13 @@ struct ContentCountingTests {
       let seconds: Int? = [nil, 1_000, 9_000_000].randomElement(using: &generator) ?? nil
       keys.append(try await running.makeKey(validSeconds: seconds).summary.publicID)
     }
+  }
+
+  private func addPrivateUpstream(_ running: RunningControlPlane, _ word: String) async throws {
+    _ = try await running.services.upstreams.create(
+      Sample.upstream("private-\(word)", credential: "secret", isPrivate: true), by: .system)
+    _ = try await running.services.offers.create(
+      Sample.offer("m-\(word)", upstream: "private-\(word)"), by: .system)
   }
 
   private func suspendOrResume(_ running: RunningControlPlane) async throws {
