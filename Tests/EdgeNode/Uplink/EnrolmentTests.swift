@@ -35,11 +35,11 @@ struct EnrolmentTests {
     let ports = try await plane.serve(enrolmentPort: FakeControlPlane.portToReturnTo()) { link, enrolment in
       [link, enrolment]
     }
-    let edge = try EdgeUnderTest(plane, link: ports[0], enrolment: ports[0], folder: try ScratchFolder())
+    let edge = try EdgeUnderTest(plane, link: ports[0], enrolment: ports[1], folder: try ScratchFolder())
     defer { edge.spool.close() }
     // Nobody answers at that port until the other task serves there.
     let attempt = Task { try await edge.uplink.ensureIdentity() }
-    let region = try await plane.serveEnrolment(port: ports[0]) { try await attempt.value.region }
+    let region = try await plane.serveEnrolment(port: ports[1]) { try await attempt.value.region }
     #expect(region == "eu-west")
   }
 

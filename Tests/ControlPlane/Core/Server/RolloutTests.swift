@@ -270,7 +270,7 @@ struct RolloutTests {
   @Test("a canary that vanishes is replaced, and without any edge a version is everywhere at once")
   func vanishing() async throws {
     var settings = RolloutSettings()
-    (settings.dwellSeconds, settings.answerSeconds) = (0, 30)
+    (settings.dwellSeconds, settings.answerSeconds) = (0, 12)
     try await withControlPlane(rollout: settings) { running in
       _ = try await running.applyFleet()
       let newest = try await ChangeStore.newestVersion(on: running.pool)
