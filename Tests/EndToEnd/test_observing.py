@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import re
+import threading
 import urllib.request
 
 import httpx
@@ -12,6 +13,7 @@ from devfleet.processes import wait_until
 from edge_beside import connect, edge_beside, metric
 from scripted import scripts
 from test_certificates import resumes, ticket
+from upstream_models import add_models
 from world import chat_request
 
 FIELDS = {
@@ -121,10 +123,12 @@ async def half_of_a_document(exchange):
 )
 def test_what_a_rollout_counts_as_failed(world, one_edge, scripted, script, fails):
     ended, failed = counted(one_edge)
+    judged, judged_failed = counted(one_edge, "judged", "judged_failed")
     with scripted.doing(script):
         stream_of(world, one_edge, lambda answer: answer.read())
     wait_until(lambda: counted(one_edge)[0] == ended + 1, "it has ended")
     assert counted(one_edge) == (ended + 1, failed + fails)
+    assert counted(one_edge, "judged", "judged_failed") == (judged + 1, judged_failed + fails)
 
 
 def test_a_client_that_leaves_has_not_failed(world, one_edge, scripted):
@@ -133,6 +137,32 @@ def test_a_client_that_leaves_has_not_failed(world, one_edge, scripted):
         stream_of(world, one_edge, lambda answer: next(answer.iter_raw()))
         wait_until(lambda: counted(one_edge)[0] == ended + 1, "it has ended")
     assert counted(one_edge) == (ended + 1, failed)
+
+
+def test_what_began_under_other_offers_is_not_judged(world, one_edge, scripted):
+    """A stream that breaks off when its edge has another version."""
+    go = threading.Event()
+
+    async def break_off(exchange):
+        await exchange.head(200, scripts.EVENTS)
+        await exchange.write(EVENT.encode())
+        await scripts.when(go)(exchange)
+        await exchange.cut()
+
+    def change(answer):
+        parts = answer.iter_raw()
+        next(parts)
+        # What is new is served, so what is under way has become old.
+        add_models(world, {"newer": {"url": scripted.url("http1")}}, [one_edge])
+        go.set()
+        for _ in parts:
+            pass
+
+    failed, judged = counted(one_edge, "failed", "judged_failed")
+    with scripted.doing(break_off):
+        stream_of(world, one_edge, change)
+    wait_until(lambda: counted(one_edge, "failed") == (failed + 1,), "it has ended")
+    assert counted(one_edge, "judged_failed") == (judged,)
 
 
 def test_who_has_no_key_does_not_count(world, one_edge):
@@ -147,9 +177,9 @@ def one_edge(world, tmp_path_factory):
         yield edge
 
 
-def counted(edge) -> tuple[float, float]:
-    """Exchanges that have ended, and how many of them failed."""
-    return metric(edge, "strait_edge_exchanges_ended_total"), metric(edge, "strait_edge_exchanges_failed_total")
+def counted(edge, *kinds) -> tuple[float, ...]:
+    """Exchanges that have ended, and how many of them failed; or of other kinds."""
+    return tuple(metric(edge, f"strait_edge_exchanges_{kind}_total") for kind in kinds or ("ended", "failed"))
 
 
 def stream_of(world, edge, take) -> None:

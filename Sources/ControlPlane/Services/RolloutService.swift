@@ -120,6 +120,8 @@ extension RolloutService {
       // Each turn enters a stage, ends a rollout or begins one: there are not many to come.
       while true {
         let bounds = try await HistoryStore.lock(on: transaction)
+        // Before what they are compared with: an edge that is seen to have the version has said from where it counts.
+        let (edges, attendance, now) = try await RolloutStore.edges(on: transaction)
         guard let open = try await RolloutStore.open(on: transaction) else {
           guard bounds.everywhere < bounds.newest else { return nil }
           let begun = try await Self.begin(
@@ -128,7 +130,6 @@ extension RolloutService {
           continue
         }
         if open.isHalted { return nil }
-        let (edges, attendance, now) = try await RolloutStore.edges(on: transaction)
         let decision = RolloutDecision(
           rollout: open.rollout, edges: edges, attendance: attendance, settings: settings, now: now)
         switch decision.next() {

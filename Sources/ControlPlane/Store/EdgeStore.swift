@@ -136,7 +136,8 @@ package enum EdgeStore {
       UPDATE edges SET last_seen_at = now(), version = $3, refusal = $4, spooled_records = $5, lost_records = $6,
         refused_version = $7, certificate_expires_at = coalesce($11, certificate_expires_at),
         acknowledged_at = CASE WHEN version = $3 AND acknowledged_at IS NOT NULL THEN acknowledged_at ELSE now() END,
-        ended_exchanges = $8, failed_exchanges = $9,
+        ended_exchanges = CASE WHEN $10 THEN $8 ELSE ended_exchanges END,
+        failed_exchanges = CASE WHEN $10 THEN $9 ELSE failed_exchanges END,
         reported_at = CASE WHEN $10 THEN now() ELSE reported_at END,
         earlier_ended_exchanges = CASE WHEN earlier_at > now() - interval '1 minute' THEN earlier_ended_exchanges
           ELSE ended_exchanges END,

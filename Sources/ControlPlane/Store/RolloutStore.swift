@@ -155,45 +155,45 @@ package enum RolloutStore {
       UPDATE rollouts SET stage = $2, canary = coalesce($3, canary), region = coalesce($4, region), lost = $5,
         stage_began_at = clock_timestamp() WHERE number = $1
       """, number, stage.rawValue, canary?.id, canary?.region, Int32(clamping: lost))
-    try await transaction.query("DELETE FROM rollout_edges WHERE rollout = $1", number)
+    try await transaction.query(
+      "DELETE FROM rollout_edges WHERE rollout = $1 AND edge <> ALL ($2::uuid[])", number, edges.map(\.id))
     try await watch(edges, in: number, on: transaction)
   }
 
-  /// What a version did that has just been taken back is not usual: an edge that ran it is compared with what it was
-  /// compared with then, as long as its recent counts may have that in them.
+  /// An edge that is watched already is still compared with the time before it had the version.
   private static func watch(
     _ edges: [RolloutEdge], in number: Int64, on transaction: PostgresTransaction
   ) async throws {
     try await transaction.query(
       """
-      WITH taken_back AS MATERIALIZED (
-        SELECT number FROM rollouts WHERE state = 'rolled_back' AND ended_at > clock_timestamp() - interval '3 minutes'
-          AND EXISTS (SELECT FROM rollouts WHERE number = $1 AND pace = 'watched')
-      )
       INSERT INTO rollout_edges (rollout, edge, ended, failed, earlier_ended, earlier_failed)
-      SELECT $1, now.edge, now.ended, now.failed, coalesce(untouched.earlier_ended, now.earlier_ended),
-        coalesce(untouched.earlier_failed, now.earlier_failed)
-      FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
-        AS now (edge, ended, failed, earlier_ended, earlier_failed)
-      LEFT JOIN LATERAL (
-        SELECT earlier_ended, earlier_failed FROM rollout_edges JOIN taken_back ON number = rollout
-        WHERE edge = now.edge ORDER BY number DESC LIMIT 1
-      ) AS untouched ON true
+      SELECT $1, * FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
+      ON CONFLICT (rollout, edge) DO UPDATE SET ended = excluded.ended, failed = excluded.failed
       """, number, edges.map(\.id), edges.map { Int64(clamping: $0.counts.ended) },
       edges.map { Int64(clamping: $0.counts.failed) }, edges.map { Int64(clamping: $0.usualCounts.ended) },
       edges.map { Int64(clamping: $0.usualCounts.failed) })
   }
 
   /// An edge has just taken a version, which it is not known to have yet: what ended there before, and was not reported
-  /// when the stage began, says nothing about it.
+  /// when the stage began, says nothing about it. And what a version did that has just been taken back is not usual: an
+  /// edge that ran it is compared with what it was compared with then, as long as its recent counts may have that in them.
   static func watch(
     _ edge: EdgeID, taking version: UInt64, from counts: ExchangeCounts, on session: some PostgresSession
   ) async throws {
     try await session.execute(
       """
-      UPDATE rollout_edges SET ended = $3, failed = $4 FROM rollouts, edges
-      WHERE rollout = number AND state = 'running' AND pace = 'watched' AND edge = $1
-        AND id = $1 AND version < target AND target <= $2
+      UPDATE rollout_edges AS watched SET ended = $3, failed = $4,
+        earlier_ended = coalesce(untouched.earlier_ended, watched.earlier_ended),
+        earlier_failed = coalesce(untouched.earlier_failed, watched.earlier_failed)
+      FROM rollouts, edges LEFT JOIN LATERAL (
+        SELECT before.earlier_ended, before.earlier_failed
+        FROM rollout_edges AS before JOIN rollouts AS taken_back ON taken_back.number = before.rollout
+        WHERE before.edge = $1 AND before.earlier_ended > 0 AND taken_back.state = 'rolled_back'
+          AND taken_back.ended_at > clock_timestamp() - interval '3 minutes'
+        ORDER BY taken_back.number DESC LIMIT 1
+      ) AS untouched ON true
+      WHERE watched.rollout = rollouts.number AND rollouts.state = 'running' AND rollouts.pace = 'watched'
+        AND watched.edge = $1 AND edges.id = $1 AND edges.version < rollouts.target AND rollouts.target <= $2
       """, edge, Int64(clamping: version), Int64(clamping: counts.ended), Int64(clamping: counts.failed))
   }
 

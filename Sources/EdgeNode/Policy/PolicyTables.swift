@@ -167,7 +167,8 @@ package final class PolicyTables: Sendable {
   /// Answers to `GET /v1/models`, by dialect.
   package let models: ModelTable
   private let keys: KeyTable
-  private let catalogueRevision: Revision
+  /// The same in all tables that have the same regions, upstreams and offers.
+  package let catalogueRevision: Revision
   private let region: String
 
   /// - Parameters:

@@ -6,7 +6,8 @@ import Synchronization
 package enum Counter: Int, CaseIterable, Sendable {
   case connectionsAccepted, connectionsOpen, connectionsRefused
   case handshakes, handshakesResumed, handshakesFailed
-  case requests, exchangesActive, exchangesEnded, exchangesFailed, exchangesRecorded
+  case requests, exchangesActive, exchangesEnded, exchangesFailed, exchangesJudged, exchangesJudgedFailed
+  case exchangesRecorded
   case retries, upstreamConnections
   case requestBytes, responseBytes, upstreamBytes
 
@@ -22,6 +23,8 @@ package enum Counter: Int, CaseIterable, Sendable {
     case .exchangesActive: "strait_edge_exchanges_active"
     case .exchangesEnded: "strait_edge_exchanges_ended_total"
     case .exchangesFailed: "strait_edge_exchanges_failed_total"
+    case .exchangesJudged: "strait_edge_exchanges_judged_total"
+    case .exchangesJudgedFailed: "strait_edge_exchanges_judged_failed_total"
     case .exchangesRecorded: "strait_edge_usage_records_total"
     case .retries: "strait_edge_attempts_retried_total"
     case .upstreamConnections: "strait_edge_upstream_connections_open"

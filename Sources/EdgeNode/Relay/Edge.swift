@@ -140,10 +140,11 @@ package final class Edge: Sendable {
   /// What is in force.
   package var tables: PolicyTables { state.withLock { $0.tables } }
 
-  /// Since the process started: all, and those that failed by a fault of the edge or of an upstream.
+  /// Of exchanges that ended, since the process started, with the upstreams and offers in force under which they had
+  /// begun: all, and those that failed by a fault of the edge or of an upstream.
   package var exchangeCounts: (ended: UInt64, failed: UInt64) {
     handles.reduce((0, 0)) { sum, handle in
-      (sum.0 + handle.counters.read(.exchangesEnded), sum.1 + handle.counters.read(.exchangesFailed))
+      (sum.0 + handle.counters.read(.exchangesJudged), sum.1 + handle.counters.read(.exchangesJudgedFailed))
     }
   }
 

@@ -269,6 +269,11 @@ extension Exchange {
     if caller != nil {
       worker.counters.add(.exchangesEnded)
       if isFault { worker.counters.add(.exchangesFailed) }
+      // What began under other offers says nothing about those in force.
+      if catalogue == worker.catalogue {
+        worker.counters.add(.exchangesJudged)
+        if isFault { worker.counters.add(.exchangesJudgedFailed) }
+      }
     }
     guard let caller, let offer, let upstreamEntry else { return }
     var record = UsageRecord(

@@ -28,6 +28,7 @@ final class Exchange: RelayedStream {
   var endpoint = Endpoint.chatCompletions
   var caller: Caller?
   var policy: PolicyTables?
+  private(set) var catalogue = Revision.initial
   var route: Route?
   /// The offer that is being tried, or was tried last, and where it leads.
   /// `policy` keeps both alive.
@@ -179,6 +180,7 @@ final class Exchange: RelayedStream {
       return false
     }
     self.policy = policy
+    catalogue = worker.catalogue
     guard !worker.isTooStale(for: caller) else {
       refuse(.staleConfiguration)
       return false

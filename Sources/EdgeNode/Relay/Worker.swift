@@ -20,6 +20,8 @@ final class Worker: RequestReceiver, ConnectionOwner, UpstreamPoolOwner {
   let edgeName: [UInt8]
   let limits: RelayLimits
   private(set) var policy: PolicyTables
+  /// The policy's, for whoever only asks whether it is still theirs.
+  private(set) var catalogue: Revision
   /// Keys and teams that are refused whatever the policy says. The table keeps the memory that the lookup reads.
   private(set) var revoked: RevocationLookup
   private var revocations: RevocationTable
@@ -78,6 +80,7 @@ final class Worker: RequestReceiver, ConnectionOwner, UpstreamPoolOwner {
     self.handle = handle
     self.tls = tls
     self.policy = policy
+    catalogue = policy.catalogueRevision
     self.revocations = revocations
     revoked = revocations.lookup
     self.sink = sink
@@ -136,6 +139,7 @@ final class Worker: RequestReceiver, ConnectionOwner, UpstreamPoolOwner {
   /// Takes on a new configuration. Exchanges under way end with the one they began with.
   func adopt(_ tables: PolicyTables) {
     policy = tables
+    catalogue = tables.catalogueRevision
     if tables.version > 0 { waitsForPolicy = false }
     var next = [UpstreamID: (entry: UpstreamEntry, pool: UpstreamPool)]()
     for entry in tables.upstreams {

@@ -444,7 +444,7 @@ package nonisolated struct WireEdgeReport: Sendable {
 
   package var activeExchanges: UInt64 = 0
 
-  /// of callers with a good key, since the process started
+  /// of callers with a good key, under the offers they began with, since the process started
   package var endedExchanges: UInt64 = 0
 
   /// of those: for a fault of the edge or of an upstream, or a model that is not there

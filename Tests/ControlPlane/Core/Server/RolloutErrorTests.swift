@@ -39,21 +39,50 @@ struct RolloutErrorTests {
     try await withControlPlane(rollout: .watchingForLong) { running in
       _ = try await running.applyFleet()
       let edge = try await AttendingEdge.join(running)
+      try await eventually {
+        edge.report(ended: 100, failed: 0)
+        return try await running.pool.query("SELECT FROM edges WHERE ended_exchanges = 100").count == 1
+      }
       for round in 1...3 as ClosedRange<UInt64> {
+        edge.counts(ended: 50 + 50 * round, failed: 45 * (round - 1))
         try await running.changeWeight(of: "mill", to: 7)
         let opened = try await running.openRollout()
+        let shown = { try await running.services.rollouts.find(String(opened.number)) }
+        try await eventually { try await shown().edges?.first?.version == opened.target }
         try await eventually {
           // Beside what failed before, as little as ever rises.
-          edge.report(ended: 50 * round, failed: 45 * round)
-          return try await running.services.rollouts.find(String(opened.number)).state == "rolled_back"
+          edge.report(ended: 100 + 50 * round, failed: 45 * round)
+          return try await shown().state == "rolled_back"
         }
-        let judged = try await running.services.rollouts.find(String(opened.number))
-        #expect(judged.reason?.contains("where 0 % failed before") == true)
+        #expect(try await shown().reason?.contains("where 0 % failed before") == true)
         try await eventually {
           try await running.services.rollouts.list(limit: "1").first?.state == "done"
         }
       }
       await edge.leave()
+    }
+  }
+
+  @Test("an edge that comes back counts on until it says otherwise")
+  func countsOn() async throws {
+    try await withControlPlane { running in
+      _ = try await running.applyFleet()
+      let edge = try await AttendingEdge.join(running)
+      try await eventually {
+        edge.report(ended: 100, failed: 50)
+        return try await running.pool.query("SELECT FROM edges WHERE ended_exchanges = 100").count == 1
+      }
+      await edge.leave()
+      let back = try await AttendingEdge.join(running, as: edge.edge, holding: edge.state)
+      _ = try await running.makeKey()
+      let newest = try await ChangeStore.newestVersion(on: running.pool)
+      try await eventually {
+        try await running.pool.query("SELECT FROM edges WHERE version = $1", Int64(newest)).count == 1
+      }
+      let counted = try await running.pool.query(
+        "SELECT FROM edges WHERE ended_exchanges = 100 AND failed_exchanges = 50")
+      #expect(counted.count == 1)
+      await back.leave()
     }
   }
 
