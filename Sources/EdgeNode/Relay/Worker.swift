@@ -20,7 +20,7 @@ final class Worker: RequestReceiver, ConnectionOwner, UpstreamPoolOwner {
   let edgeName: [UInt8]
   let limits: RelayLimits
   private(set) var policy: PolicyTables
-  /// The policy's, for whoever only asks whether it is still theirs.
+  /// The policy's own, a copy: to ask the policy would cost a reference.
   private(set) var catalogue: Revision
   /// Keys and teams that are refused whatever the policy says. The table keeps the memory that the lookup reads.
   private(set) var revoked: RevocationLookup

@@ -167,9 +167,10 @@ final class EventLoop {
 
   /// Closes and releases what has ended: all of it, but where very many end at once the rest is for the next turns.
   private func letEndedGo() {
+    let began = monotonicMicroseconds()
+    let limit = began + max(Self.endsMicroseconds, (began - now) / 4)
     var closed = 0
     var released = 0
-    var limit: Int64?
     repeat {
       for _ in 0..<Self.endsAtOnce {
         if closed < endedDescriptors.count {
@@ -182,11 +183,7 @@ final class EventLoop {
           released += 1
         }
       }
-      guard closed < endedDescriptors.count || released < ended.count else { break }
-      let time = monotonicMicroseconds()
-      if limit == nil { limit = time + max(Self.endsMicroseconds, (time - now) / 4) }
-      if let limit, time >= limit { break }
-    } while true
+    } while (closed < endedDescriptors.count || released < ended.count) && monotonicMicroseconds() < limit
     endedDescriptors.removeFirst(closed)
     ended.removeFirst(released)
   }
