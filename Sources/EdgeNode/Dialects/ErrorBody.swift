@@ -27,7 +27,7 @@ package enum ErrorBody {
       out.append("\",\"message\":\"")
       appendMessage(fault, into: out)
       out.append("\"},\"request_id\":\"")
-      out.append(requestID.description)
+      out.append(string: requestID.description)
       out.append("\"}")
     }
   }
@@ -68,7 +68,7 @@ package enum ErrorBody {
   private static func appendMessage(_ fault: EdgeFault, into out: borrowing ByteQueue) {
     switch fault {
     case .bodyTooLarge(let limit):
-      out.append("the request's body is larger than \(limit) bytes; send less in one request")
+      out.append(string: "the request's body is larger than \(limit) bytes; send less in one request")
     case .body(let fault): appendBodyMessage(fault, into: out)
     case .methodNotAllowed(let allow):
       out.append("this path does not take the request's method; use ")
@@ -90,7 +90,7 @@ package enum ErrorBody {
     case .invalidJSON:
       out.append("the request's body is not valid JSON: ")
       out.append(fault.reason)
-      out.append(" at byte \(fault.offset)")
+      out.append(string: " at byte \(fault.offset)")
     case .missingParameter:
       out.append("the request lacks a parameter: ")
       out.append(fault.reason)

@@ -57,7 +57,7 @@ final class AdminExchange: RelayedStream {
   private func send(_ status: Int, _ type: StaticString, _ text: String) {
     answer.append(.status, ":status", number: status)
     answer.append(.contentType, "content-type", type)
-    answerBody.append(text)
+    answerBody.append(string: text)
     answer.append(.contentLength, "content-length", number: answerBody.count)
     answerEnded = true
     client?.sendHead(self, ends: false)

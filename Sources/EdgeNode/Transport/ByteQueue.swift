@@ -61,6 +61,7 @@ package struct ByteQueue: ~Copyable {
     produced(bytes.count)
   }
 
+  @inline(__always)
   package func append(_ text: StaticString) {
     append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
   }
@@ -70,7 +71,8 @@ package struct ByteQueue: ~Copyable {
     produced(1)
   }
 
-  package func append(_ text: String) {
+  /// With a label, because a literal would be a `String` otherwise, which is retained and released.
+  package func append(string text: String) {
     var text = text
     text.withUTF8 { append(UnsafeRawBufferPointer($0)) }
   }

@@ -58,7 +58,8 @@ final class Connection: EventSource {
 
   private let owner: ConnectionOwner
   private let descriptor: Int32
-  private var tls: TLSSession?
+  /// Behind a pointer, because a value that cannot be copied would be checked for exclusivity with each call.
+  private let tls: UnsafeMutablePointer<TLSSession>?
   private var phase: Phase
   private let unsent = ByteQueue()
   private var readingPaused = false
@@ -90,7 +91,7 @@ final class Connection: EventSource {
     self.owner = owner
     self.handshakeTimeoutMicroseconds = handshakeTimeoutMicroseconds
     phase = connecting ? .connecting : .handshaking
-    self.tls = tls
+    self.tls = TLSSession.place(tls)
     interest = connecting ? EPOLLOUT.rawValue : EPOLLIN.rawValue
     lastReceivedAt = loop.now
     openedAt = loop.now
@@ -103,6 +104,10 @@ final class Connection: EventSource {
       throw error
     }
     if phase == .handshaking, self.tls == nil { becomeOpen() }
+  }
+
+  deinit {
+    takeOutOfPool(tls)
   }
 
   var isOpen: Bool { phase == .open }
@@ -264,7 +269,7 @@ final class Connection: EventSource {
       session?.receive(bytes)
       return
     }
-    tls?.offer(bytes)
+    tls?.pointee.offer(bytes)
     if phase == .handshaking { shakeHands() }
     if phase == .open || phase == .closing { decrypt() }
     leaveUnread()
@@ -277,10 +282,10 @@ final class Connection: EventSource {
   }
 
   private func shakeHands() {
-    guard let step = tls?.handshake() else { return }
+    guard let step = tls?.pointee.handshake() else { return }
     switch step {
     case .done:
-      resumedTLS = tls?.resumed ?? false
+      resumedTLS = tls?.pointee.resumed ?? false
       // What the handshake has left to say goes with the session's first words: see `decrypt`.
       becomeOpen()
     case .needsInput, .message: _ = sendRecords()
@@ -291,7 +296,7 @@ final class Connection: EventSource {
   private func becomeOpen() {
     phase = .open
     hasOpened = true
-    let opened = owner.connectionOpened(self, negotiated: tls?.negotiated ?? .none)
+    let opened = owner.connectionOpened(self, negotiated: tls?.pointee.negotiated ?? .none)
     // Its first stream may have given it up.
     guard phase != .closed else { return }
     session = opened
@@ -302,16 +307,15 @@ final class Connection: EventSource {
     let space = loop.buffers.plain
     while phase == .open || phase == .closing {
       var count = 0
-      guard let step = tls?.read(into: space, count: &count) else { return }
+      guard let step = tls?.pointee.read(into: space, count: &count) else { return }
       switch step {
       case .done:
         session?.receive(UnsafeRawBufferPointer(rebasing: space[..<count]))
+        if phase != .closed, tls?.pointee.isDrained == true { return sendWhatTLSSays() }
       case .message:
         guard tlsMessages.spend(now: loop.now) else { return close(.cut(.keyUpdateFlood)) }
       case .needsInput:
-        if tls?.output.isEmpty == false { flush() }
-        if phase != .closed { _ = sendRecords() }
-        return
+        return sendWhatTLSSays()
       case .ended:
         guard sendRecords() else { return }
         peerEnded(inOrder: true)
@@ -322,6 +326,12 @@ final class Connection: EventSource {
         return
       }
     }
+  }
+
+  /// With what the session has to say, in one piece.
+  private func sendWhatTLSSays() {
+    if tls?.pointee.output.isEmpty == false { flush() }
+    if phase != .closed { _ = sendRecords() }
   }
 
   private func peerEnded(inOrder: Bool) {
@@ -361,7 +371,7 @@ final class Connection: EventSource {
       produced += count
       let bytes = UnsafeRawBufferPointer(rebasing: space[..<count])
       if tls != nil {
-        guard tls?.write(bytes) == true else {
+        guard tls?.pointee.write(bytes) == true else {
           close(.failed)
           return
         }
@@ -376,7 +386,7 @@ final class Connection: EventSource {
   }
 
   private func finishClosing() {
-    tls?.shutdown()
+    tls?.pointee.shutdown()
     guard sendRecords() else { return }
     shutdown(descriptor, Int32(SHUT_WR))
     phase = .lingering
@@ -386,9 +396,9 @@ final class Connection: EventSource {
 
   /// - Returns: whether all is with the kernel
   private func sendRecords() -> Bool {
-    guard let bytes = tls?.output, bytes.count > 0 else { return true }
+    guard let bytes = tls?.pointee.output, bytes.count > 0 else { return true }
     let sent = unsent.isEmpty ? send(bytes) : keep(bytes)
-    tls?.outputTaken()
+    tls?.pointee.outputTaken()
     return sent
   }
 

@@ -77,8 +77,9 @@ final class EventLoop {
   private let epoll: Int32
   private let waker: LoopWaker
   private let events: UnsafeMutablePointer<epoll_event>
-  private var dirty = ContiguousArray<Connection>()
-  private var flushing = ContiguousArray<Connection>()
+  /// Connections with something to say, held by the list: they may close meanwhile.
+  private let dirty = PooledList<Unmanaged<Connection>>()
+  private let flushing = PooledList<Unmanaged<Connection>>()
   /// Each is in it once. Who was served and wants more goes to the end, so that all have their turn.
   private var bulk = ContiguousArray<Connection>()
   /// Objects that ended: kept until a turn's end, because events and callers may still name them.
@@ -104,6 +105,7 @@ final class EventLoop {
   }
 
   deinit {
+    while !dirty.isEmpty { dirty.removeLast().release() }
     while hasEnded { letEndedGo() }
     Glibc.close(epoll)
     events.deallocate()
@@ -133,7 +135,7 @@ final class EventLoop {
   func needsFlush(_ connection: Connection) {
     if connection.isDirty { return }
     connection.isDirty = true
-    dirty.append(connection)
+    dirty.append(Unmanaged.passRetained(connection))
   }
 
   /// Not all that could be moved has been.
@@ -262,12 +264,18 @@ final class EventLoop {
     var rounds = 0
     while !dirty.isEmpty, rounds < 4 {
       rounds += 1
-      swap(&dirty, &flushing)
-      for connection in flushing {
-        connection.isDirty = false
-        connection.flush()
+      dirty.exchange(with: flushing)
+      var index = 0
+      while index < flushing.count {
+        let connection = flushing[index]
+        index += 1
+        connection._withUnsafeGuaranteedRef {
+          $0.isDirty = false
+          $0.flush()
+        }
+        connection.release()
       }
-      flushing.removeAll(keepingCapacity: true)
+      flushing.removeAll()
     }
   }
 }

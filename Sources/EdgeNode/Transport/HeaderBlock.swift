@@ -103,7 +103,7 @@ package enum HeaderName: UInt8, Sendable, BitwiseCopyable {
 }
 
 package struct HeaderField: BitwiseCopyable {
-  package let name: HeaderName
+  package fileprivate(set) var name: HeaderName
   /// The value changes with every exchange, so a compressor should not remember it.
   package let unique: Bool
   fileprivate let start: UInt32
@@ -231,6 +231,18 @@ package struct HeaderBlock: ~Copyable {
     append(HeaderName(name), name, value)
   }
 
+  /// A name that may have upper-case letters; the block has them in lower case.
+  package func append(anyCase name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+    let index = count
+    append(.other, name, value)
+    guard let place = state.pointee.fields.map({ $0 + index }), let bytes = state.pointee.bytes else {
+      return
+    }
+    let own = UnsafeMutableRawBufferPointer(start: bytes + Int(place.pointee.start), count: name.count)
+    lowercaseASCII(own)
+    place.pointee.name = HeaderName(UnsafeRawBufferPointer(own))
+  }
+
   package func append(_ kind: HeaderName, _ name: StaticString, _ value: UnsafeRawBufferPointer) {
     append(kind, UnsafeRawBufferPointer(name), value)
   }
@@ -352,6 +364,26 @@ extension UnsafeRawBufferPointer {
       number = number * 10 + Int(byte - UInt8(ascii: "0"))
     }
     return number
+  }
+}
+
+/// Eight letters at a time, without a branch.
+private func lowercaseASCII(_ bytes: UnsafeMutableRawBufferPointer) {
+  let ones: UInt64 = 0x0101_0101_0101_0101
+  var offset = 0
+  while offset &+ 8 <= bytes.count {
+    let word = bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+    // The top bit of each byte tells: of the first sum that it is "A" or beyond, of the second that it is beyond "Z".
+    let low = word & (ones &* 0x7F)
+    let fromA = low &+ (ones &* (0x80 - 0x41))
+    let beyondZ = low &+ (ones &* (0x7F - 0x5A))
+    let isUpper = (fromA ^ beyondZ) & ~word & (ones &* 0x80)
+    bytes.storeBytes(of: word | isUpper >> 2, toByteOffset: offset, as: UInt64.self)
+    offset &+= 8
+  }
+  while offset < bytes.count {
+    bytes[offset] = asciiLowercase(bytes[offset])
+    offset &+= 1
   }
 }
 

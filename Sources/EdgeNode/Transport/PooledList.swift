@@ -73,6 +73,13 @@ struct PooledList<Element: BitwiseCopyable>: ~Copyable {
   /// Keeps the memory.
   func removeAll() { state.pointee.count = 0 }
 
+  /// The two lists change places.
+  func exchange(with other: borrowing PooledList<Element>) {
+    let mine = state.pointee
+    state.pointee = other.state.pointee
+    other.state.pointee = mine
+  }
+
   /// Gives the memory back; the list is empty and usable afterwards.
   func release() {
     giveBlockBack()

@@ -45,6 +45,7 @@ struct TLSSession: ~Copyable {
 
   /// - Parameter prepare: says whether the session can be used
   private init?(_ context: TLSContext, _ loop: LoopBuffers, _ prepare: (OpaquePointer) -> Bool) {
+    defer { ERR_clear_error() }
     guard let ssl = SSL_new(context.pointer) else { return nil }
     guard prepare(ssl) else {
       SSL_free(ssl)
@@ -70,6 +71,14 @@ struct TLSSession: ~Copyable {
     buffers.deallocate()
   }
 
+  /// Puts a session where a class can call it without checks of exclusivity; `takeOutOfPool` ends it.
+  static func place(_ session: consuming TLSSession?) -> UnsafeMutablePointer<TLSSession>? {
+    guard let session else { return nil }
+    let pointer = takeFromPool(MemoryLayout<TLSSession>.size).bindMemory(to: TLSSession.self, capacity: 1)
+    pointer.initialize(to: session)
+    return pointer
+  }
+
   /// Records to send, in the loop's buffer; follow with `outputTaken`.
   var output: UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(start: buffers.pointee.output, count: buffers.pointee.output_count)
@@ -88,13 +97,17 @@ struct TLSSession: ~Copyable {
 
   func handshake() -> Step {
     ERR_clear_error()
+    // It may leave errors behind that did not stop it, such as a ticket's that could not be opened.
+    defer { ERR_clear_error() }
     let result = SSL_do_handshake(ssl)
     return result == 1 ? .done : step(result)
   }
 
+  /// Nothing of what the peer has offered is left to read.
+  var isDrained: Bool { buffers.pointee.input_count == 0 && SSL_has_pending(ssl) == 0 }
+
   /// Plain bytes into `space`.
   func read(into space: UnsafeMutableRawBufferPointer, count: inout Int) -> Step {
-    ERR_clear_error()
     let result = SSL_read(ssl, space.baseAddress, Int32(space.count))
     count = Int(max(0, result))
     return result > 0 ? .done : step(result)
@@ -104,7 +117,6 @@ struct TLSSession: ~Copyable {
   func write(_ bytes: UnsafeRawBufferPointer) -> Bool {
     var rest = bytes
     while rest.count > 0 {
-      ERR_clear_error()
       let written = SSL_write(ssl, rest.baseAddress, Int32(rest.count))
       guard written > 0 else { return false }
       rest = UnsafeRawBufferPointer(rebasing: rest[Int(written)...])
@@ -114,7 +126,6 @@ struct TLSSession: ~Copyable {
 
   /// Seals the closing alert.
   func shutdown() {
-    ERR_clear_error()
     _ = SSL_shutdown(ssl)
     ERR_clear_error()
   }
@@ -133,9 +144,13 @@ struct TLSSession: ~Copyable {
 
   var resumed: Bool { SSL_session_reused(ssl) == 1 }
 
+  /// The thread's queue of errors is empty between calls, and `SSL_get_error` looks into it first: whatever can leave
+  /// something there clears it. Clearing it before each call would cost as much as a tenth of sealing a record.
   private func step(_ result: Int32) -> Step {
-    switch SSL_get_error(ssl, result) {
-    case SSL_ERROR_WANT_READ: buffers.pointee.starved == 0 ? .message : .needsInput
+    if buffers.pointee.starved != 0, SSL_want(ssl) == SSL_READING { return .needsInput }
+    defer { ERR_clear_error() }
+    return switch SSL_get_error(ssl, result) {
+    case SSL_ERROR_WANT_READ: .message
     case SSL_ERROR_ZERO_RETURN: .ended
     default: .failed
     }

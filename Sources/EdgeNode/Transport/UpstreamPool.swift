@@ -57,14 +57,14 @@ final class UpstreamPool: ConnectionOwner {
   /// The host's address where the host is no name.
   private let literal: SocketAddress?
 
-  private var multiplexed = ContiguousArray<HTTP2ClientSession>()
-  private var idle = ContiguousArray<HTTP1ClientSession>()
+  private let multiplexed = ObjectList<HTTP2ClientSession>()
+  private let idle = ObjectList<HTTP1ClientSession>()
   private var connections = ContiguousArray<Connection>()
   /// Where each of them leads, in the same order.
   private var targets = ContiguousArray<SocketAddress>()
-  private var waiting = ContiguousArray<RelayedStream>()
+  private let waiting = ObjectList<RelayedStream>()
   /// Those that a connection has let down, or that cannot be sent twice: they wait for one that has not served before.
-  private var waitingForFresh = ContiguousArray<RelayedStream>()
+  private let waitingForFresh = ObjectList<RelayedStream>()
   /// Those that may be connected to. No other ever is: what is connected to is what was judged, and no name.
   private var addresses = [SocketAddress]()
   private var addressesExpireAt: Int64 = 0
@@ -100,7 +100,7 @@ final class UpstreamPool: ConnectionOwner {
 
   var connectionCount: Int { connections.count }
   var waitingCount: Int { waiting.count + waitingForFresh.count }
-  var idleCount: Int { idle.count + multiplexed.count { $0.activeStreams == 0 } }
+  var idleCount: Int { idle.count + multiplexed.now.count { $0.activeStreams == 0 } }
 
   // MARK: For the relay
 
@@ -157,7 +157,7 @@ final class UpstreamPool: ConnectionOwner {
   /// More is taken than is free on all connections together, so that clients come to share where they need not.
   private var isCrowded: Bool {
     var balance = 0
-    for session in multiplexed { balance += session.activeStreams - session.room }
+    for session in multiplexed.now { balance += session.activeStreams - session.room }
     return balance > 0
   }
 
@@ -170,19 +170,19 @@ final class UpstreamPool: ConnectionOwner {
   /// The upstream is no longer configured so: what runs goes on, nothing new starts.
   func retire() {
     isRetired = true
-    for session in multiplexed { session.retire() }
-    for session in idle { session.retire() }
+    for session in multiplexed.now { session.retire() }
+    for session in idle.now { session.retire() }
     idle.removeAll()
   }
 
   func sweep(now: Int64) {
     for connection in connections { connection.sweep(now: now) }
-    for session in multiplexed
+    for session in multiplexed.now
     where session.activeStreams == 0 && now - session.idleSince > limits.idleTimeoutMicroseconds {
       session.retire()
     }
     while let oldest = idle.first, now - oldest.idleSince > limits.idleTimeoutMicroseconds {
-      idle.removeFirst()
+      _ = idle.removeFirst()
       oldest.retire()
     }
   }
@@ -310,7 +310,7 @@ final class UpstreamPool: ConnectionOwner {
   }
 
   private func failWaiting(_ failure: UpstreamFailure) {
-    let failed = waiting + waitingForFresh
+    let failed = waiting.now + waitingForFresh.now
     waiting.removeAll()
     waitingForFresh.removeAll()
     for stream in failed { stream.upstreamFailed(failure) }
@@ -352,7 +352,7 @@ final class UpstreamPool: ConnectionOwner {
 
   private func serveWaiting() {
     guard waitingCount > 0 else { return }
-    for session in multiplexed {
+    for session in multiplexed.now {
       // Where there cannot be another connection, one that has served is better than none.
       while connections.count >= limits.connections, session.room > 0, !waitingForFresh.isEmpty {
         session.start(waitingForFresh.removeFirst())

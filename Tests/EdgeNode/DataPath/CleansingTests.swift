@@ -21,7 +21,7 @@ import Testing
 
   @Test func theControlWhatIsHeldIsFound() {
     let held = ByteQueue()
-    held.append(Self.canary)
+    held.append(string: Self.canary)
     #expect(isIn(held.readable, Self.canary))
   }
 

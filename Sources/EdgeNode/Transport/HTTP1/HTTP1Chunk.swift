@@ -35,17 +35,20 @@ enum HTTP1Chunk {
 }
 
 extension HeaderBlock {
+  private static let colonSpace = UInt16(littleEndian: 0x203A)
+  private static let lineEnd = UInt16(littleEndian: 0x0A0D)
+
   /// Appends the fields as HTTP/1.1 lines, without those of HTTP/2 that begin with a colon.
   func writeLines(to output: borrowing ByteQueue) {
-    var index = 0
-    while index < count {
-      if nameBytes(index).first != UInt8(ascii: ":") {
-        output.append(nameBytes(index))
-        output.append(": ")
-        output.append(valueBytes(index))
-        output.append("\r\n")
-      }
-      index += 1
+    forEachField { _, name, value, _ in
+      guard name.first != UInt8(ascii: ":") else { return }
+      let length = name.count &+ value.count &+ 4
+      let line = UnsafeMutableRawBufferPointer(start: output.reserve(length), count: length)
+      line.copyMemory(from: name)
+      line.storeBytes(of: Self.colonSpace, toByteOffset: name.count, as: UInt16.self)
+      UnsafeMutableRawBufferPointer(rebasing: line[(name.count &+ 2)...]).copyMemory(from: value)
+      line.storeBytes(of: Self.lineEnd, toByteOffset: length &- 2, as: UInt16.self)
+      output.produced(length)
     }
   }
 }

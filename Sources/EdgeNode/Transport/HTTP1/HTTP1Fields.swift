@@ -33,16 +33,9 @@ extension HTTP1Head {
       return
     }
     let valueEnd = bytes[end - 1] == 0x0D ? end - 1 : end
-    append(bytes[start..<colon], trimmed(bytes, colon + 1, max(colon + 1, valueEnd)), into: block)
-  }
-
-  private static func append(
-    _ name: Slice<UnsafeRawBufferPointer>, _ value: UnsafeRawBufferPointer, into block: borrowing HeaderBlock
-  ) {
-    withUnsafeTemporaryAllocation(byteCount: name.count, alignment: 1) { lowered in
-      for (offset, byte) in name.enumerated() { lowered[offset] = asciiLowercase(byte) }
-      block.append(UnsafeRawBufferPointer(lowered), value)
-    }
+    block.append(
+      anyCase: UnsafeRawBufferPointer(rebasing: bytes[start..<colon]),
+      trimmed(bytes, colon + 1, max(colon + 1, valueEnd)))
   }
 
   private func copyFields(_ bytes: UnsafeRawBufferPointer, into block: borrowing HeaderBlock) {
@@ -50,7 +43,9 @@ extension HTTP1Head {
     while index < count {
       let field = self[index]
       index += 1
-      Self.append(bytes[field.name], UnsafeRawBufferPointer(rebasing: bytes[field.value]), into: block)
+      block.append(
+        anyCase: UnsafeRawBufferPointer(rebasing: bytes[field.name]),
+        UnsafeRawBufferPointer(rebasing: bytes[field.value]))
     }
   }
 }
