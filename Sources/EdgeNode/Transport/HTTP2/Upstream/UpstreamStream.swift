@@ -1,0 +1,89 @@
+// What a session keeps of one request to an upstream, in memory of the pool at an address that stays.
+
+import CLinux
+
+struct UpstreamStream: BitwiseCopyable {
+  typealias Pointer = UnsafeMutablePointer<UpstreamStream>
+
+  enum Queue: UInt8 {
+    case none
+    /// Its head waits to be sent.
+    case heads
+    /// There are bytes of its body, or its end, to send.
+    case bodies
+  }
+
+  /// Kept alive by the relay for as long as the session has it.
+  let relayed: Unmanaged<RelayedStream>
+  /// Given when its head is sent; 0 until then.
+  var id: Int32 = 0
+  var queue = Queue.none
+  /// A head has come, informational or final.
+  var hasHead = false
+  /// The final head has come.
+  var hasFinalHead = false
+  /// The answer has ended.
+  var hasAnswer = false
+  /// The request has been sent to its end.
+  var isSent = false
+  var sending = SendWindow(0)
+  var receiving: ReceiveWindow
+  /// How many bytes of the answer's body are still to come; -1 where it has no length.
+  var bodyLeft = -1
+  // In the queue.
+  var next: Pointer?
+  var previous: Pointer?
+
+  static func make(for stream: RelayedStream, window: Int) -> Pointer {
+    let pointer = takeFromPool(MemoryLayout<UpstreamStream>.size)
+      .bindMemory(to: UpstreamStream.self, capacity: 1)
+    pointer.initialize(
+      to: UpstreamStream(relayed: Unmanaged.passUnretained(stream), receiving: ReceiveWindow(window)))
+    return pointer
+  }
+
+  static func give(_ pointer: Pointer) {
+    strait_pool_give_sized(pointer, MemoryLayout<UpstreamStream>.size)
+  }
+}
+
+/// Streams in the order in which they are served.
+struct UpstreamStreamQueue: BitwiseCopyable {
+  private let kind: UpstreamStream.Queue
+  private(set) var first: UpstreamStream.Pointer?
+  private var last: UpstreamStream.Pointer?
+  private(set) var count = 0
+
+  init(_ kind: UpstreamStream.Queue) {
+    self.kind = kind
+  }
+
+  @inline(__always)
+  mutating func append(_ stream: UpstreamStream.Pointer) {
+    stream.pointee.queue = kind
+    stream.pointee.next = nil
+    stream.pointee.previous = last
+    if let last { last.pointee.next = stream } else { first = stream }
+    last = stream
+    count &+= 1
+  }
+
+  mutating func prepend(_ stream: UpstreamStream.Pointer) {
+    stream.pointee.queue = kind
+    stream.pointee.previous = nil
+    stream.pointee.next = first
+    if let first { first.pointee.previous = stream } else { last = stream }
+    first = stream
+    count &+= 1
+  }
+
+  /// The stream must be in this queue.
+  @inline(__always)
+  mutating func remove(_ stream: UpstreamStream.Pointer) {
+    let (next, previous) = (stream.pointee.next, stream.pointee.previous)
+    if let next { next.pointee.previous = previous } else { last = previous }
+    if let previous { previous.pointee.next = next } else { first = next }
+    stream.pointee.queue = .none
+    count &-= 1
+  }
+}
