@@ -50,7 +50,7 @@ extension HTTP2ClientSession {
     state.pointee.heads.remove(entry)
     entry.pointee.id = id
     entry.pointee.sending = SendWindow(state.pointee.peer.streamWindow)
-    state.pointee.streams.insert(entry)
+    state.pointee.streams.insert(id, entry)
     return entry.pointee.relayed._withUnsafeGuaranteedRef { relayed in
       entry.pointee.isSent = relayed.requestIsSent && relayed.requestTrailers.count == 0
       let count = HeadFrames.write(

@@ -25,7 +25,7 @@ struct HTTP2ClientState: ~Copyable {
   var lastServedID = Int32.max
 
   /// Those whose heads have been sent.
-  var streams = UpstreamStreamTable()
+  var streams = StreamTable<UpstreamStream>()
   var heads = UpstreamStreamQueue(.heads)
   var bodies = UpstreamStreamQueue(.bodies)
   /// The connection has been cut, or is gone: nothing more is read, and nothing said but why.

@@ -3,21 +3,22 @@
 
 import CLinux
 
-struct UpstreamStreamTable: ~Copyable {
+/// The streams are their owner's, and stay at their addresses.
+package struct StreamTable<Stream>: ~Copyable {
   private struct Slot {
     /// 0 where the slot is free.
     var id: Int32 = 0
-    var stream: UpstreamStream.Pointer?
+    var stream: UnsafeMutablePointer<Stream>?
   }
 
-  private static let leastSlots = 32
+  private static var leastSlots: Int { 32 }
 
   private var slots: UnsafeMutablePointer<Slot>
   /// A power of two.
-  private(set) var capacity: Int
-  private(set) var count = 0
+  package private(set) var capacity: Int
+  package private(set) var count = 0
 
-  init() {
+  package init() {
     capacity = Self.leastSlots
     slots = Self.makeSlots(Self.leastSlots)
   }
@@ -27,7 +28,7 @@ struct UpstreamStreamTable: ~Copyable {
   }
 
   @inline(__always)
-  func find(_ id: Int32) -> UpstreamStream.Pointer? {
+  package func find(_ id: Int32) -> UnsafeMutablePointer<Stream>? {
     var index = home(id)
     while slots[index].id != id {
       if slots[index].id == 0 { return nil }
@@ -37,19 +38,19 @@ struct UpstreamStreamTable: ~Copyable {
   }
 
   /// What is at a place from 0 up to `capacity`.
-  func stream(at index: Int) -> UpstreamStream.Pointer? {
+  package func stream(at index: Int) -> UnsafeMutablePointer<Stream>? {
     precondition(index >= 0 && index < capacity)
     return slots[index].stream
   }
 
-  /// The stream has a number, and that is not in the table.
-  mutating func insert(_ stream: UpstreamStream.Pointer) {
+  /// The number is not in the table.
+  package mutating func insert(_ id: Int32, _ stream: UnsafeMutablePointer<Stream>) {
     if count &* 2 >= capacity { resize(to: capacity * 2) }
-    place(stream)
+    place(id, stream)
     count &+= 1
   }
 
-  mutating func remove(_ id: Int32) {
+  package mutating func remove(_ id: Int32) {
     var index = home(id)
     while slots[index].id != id {
       if slots[index].id == 0 { return }
@@ -60,17 +61,17 @@ struct UpstreamStreamTable: ~Copyable {
   }
 
   /// Gives back what an empty table does not need.
-  mutating func rest() {
+  package mutating func rest() {
     if count == 0, capacity > Self.leastSlots { resize(to: Self.leastSlots) }
   }
 
   private func home(_ id: Int32) -> Int { Int(id >> 1) & (capacity &- 1) }
 
   @inline(__always)
-  private func place(_ stream: UpstreamStream.Pointer) {
-    var index = home(stream.pointee.id)
+  private func place(_ id: Int32, _ stream: UnsafeMutablePointer<Stream>) {
+    var index = home(id)
     while slots[index].id != 0 { index = (index &+ 1) & (capacity &- 1) }
-    slots[index] = Slot(id: stream.pointee.id, stream: stream)
+    slots[index] = Slot(id: id, stream: stream)
   }
 
   /// Those behind a slot that becomes free move up, as far as they have been kept from their own.
@@ -94,7 +95,7 @@ struct UpstreamStreamTable: ~Copyable {
     slots = Self.makeSlots(larger)
     capacity = larger
     for index in 0..<oldCapacity {
-      if let stream = old[index].stream { place(stream) }
+      if let stream = old[index].stream { place(old[index].id, stream) }
     }
     Self.giveSlots(old, oldCapacity)
   }
