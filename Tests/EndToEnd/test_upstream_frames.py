@@ -1,5 +1,6 @@
 """Upstreams that use HTTP/2 to its edges and break no rule: every answer and every request arrives whole."""
 
+import contextlib
 import json
 import threading
 
@@ -13,21 +14,6 @@ from world import chat_request
 
 OK = (b":status", b"200")
 TYPE = (b"content-type", b"application/json")
-
-
-@pytest.fixture(scope="module")
-def edge(world, tmp_path_factory):
-    with edge_beside(world, tmp_path_factory.mktemp("frames"), workers=1) as edge:
-        yield edge
-
-
-def ask(world, edge, model: str, **more):
-    with world.http(edge) as client:
-        return client.post("/chat/completions", json=chat_request(model, **more), timeout=60)
-
-
-def model_at(world, edge, upstream: RawUpstream) -> str:
-    return add_models(world, {"frames": {"url": upstream.url(), "http_version": "http2"}}, [edge])["frames"]
 
 
 def byte_by_byte(connection, _, stream, __):
@@ -58,73 +44,54 @@ def between_strangers(connection, _, stream, __):
     connection.sendall(said)
 
 
-@pytest.mark.parametrize("answer", [byte_by_byte, padded, between_strangers])
-def test_an_answer_arrives_whole_however_it_is_framed(world, edge, answer):
-    with RawUpstream(H2Upstream(answer)) as upstream:
-        model = model_at(world, edge, upstream)
-        got = [ask(world, edge, model) for _ in range(3)]
-    assert [(one.status_code, one.content) for one in got] == [(200, GOOD)] * 3
-    assert upstream.connections == 1
+class Late:
+    """Goes on about a stream that is over. The name that it puts into the table then is what its next answer refers to."""
 
+    def __init__(self):
+        self.answered = 0
 
-def test_what_still_comes_on_a_stream_that_is_over_is_passed_over_and_its_table_kept(world, edge):
-    """The name that a late head puts into the table is what the next answer refers to."""
-    answered = []
-
-    def answer(connection, _, stream, __):
-        named = frames.indexed(62) if answered else b""
+    def __call__(self, connection, _, stream, __):
+        named = frames.indexed(62) if self.answered else b""
         connection.sendall(
             frames.headers(stream, frames.block(OK, TYPE) + named, ends=False)
             + frames.data(stream, GOOD)
-            + frames.headers(stream, frames.literal(b"x-kept", b"%d" % len(answered), remembered=True))
+            + frames.headers(stream, frames.literal(b"x-kept", b"%d" % self.answered, remembered=True))
             + frames.data(stream, b"more")
             + frames.window_update(stream, 100)
             + frames.reset(stream)
         )
-        answered.append(stream)
-
-    with RawUpstream(H2Upstream(answer)) as upstream:
-        model = model_at(world, edge, upstream)
-        got = [ask(world, edge, model) for _ in range(3)]
-    assert [one.content for one in got] == [GOOD] * 3
-    assert [one.headers.get("x-kept") for one in got] == [None, "0", "1"]
-    assert upstream.connections == 1
+        self.answered += 1
 
 
-@pytest.mark.parametrize("size", [0, 100, 4095, 4096, 65_536])
-def test_requests_keep_to_the_table_that_the_upstream_allows(world, edge, size):
-    heads, decoder = [], hpack.Decoder()
+class Heads:
+    """Decodes heads as one does who allows a table of so many bytes."""
 
-    def note(frame):
+    def __init__(self, size: int):
+        self.size, self.heads, self._decoder = size, [], hpack.Decoder()
+
+    def note(self, frame) -> None:
         if frame.kind == frames.SETTINGS and frame.flags & frames.ACK:
             # From here on the edge keeps to it; a head may have gone out before.
-            decoder.max_allowed_table_size = min(size, 4096)
+            self._decoder.max_allowed_table_size = min(self.size, 4096)
         if frame.kind == frames.HEADERS:
-            heads.append(dict(decoder.decode(frame.payload)))
-
-    with RawUpstream(H2Upstream(None, (frames.HEADER_TABLE_SIZE, size), noting=note)) as upstream:
-        model = model_at(world, edge, upstream)
-        for _ in range(3):
-            assert ask(world, edge, model).content == GOOD
-    assert [head[":path"] for head in heads] == ["/v1/chat/completions"] * 3
-    assert {head[":method"] for head in heads} == {"POST"}
+            self.heads.append(dict(self._decoder.decode(frame.payload)))
 
 
-def test_frames_stay_as_small_as_everybody_takes_them(world, edge):
-    sizes, bodies = [], {}
+class Bodies:
+    def __init__(self):
+        self.sizes, self.large_began = [], threading.Event()
+        self._bodies: dict[int, bytes] = {}
 
-    def note(frame):
+    def note(self, frame) -> None:
         if frame.kind == frames.DATA:
-            sizes.append(len(frame.payload))
-            bodies[frame.stream] = bodies.get(frame.stream, b"") + frame.payload
+            self.sizes.append(len(frame.payload))
+            self._bodies[frame.stream] = self._bodies.get(frame.stream, b"") + frame.payload
+            if len(frame.payload) > 10_000:
+                self.large_began.set()
 
-    said = ((frames.MAX_FRAME_SIZE, 1 << 20), (frames.INITIAL_WINDOW_SIZE, 1 << 20))
-    with RawUpstream(H2Upstream(None, *said, noting=note)) as upstream:
-        model = model_at(world, edge, upstream)
-        assert ask(world, edge, model).content == GOOD
-        assert ask(world, edge, model, user="u" * 300_000).content == GOOD
-    assert max(sizes) <= 16_384
-    assert json.loads(bodies[max(bodies)])["user"] == "u" * 300_000
+    @property
+    def last(self) -> bytes:
+        return self._bodies[max(self._bodies)]
 
 
 class Narrow:
@@ -171,40 +138,82 @@ class Narrow:
         connection.recv(1)
 
 
-def test_a_body_waits_for_a_window_that_was_lowered_below_zero(world, edge):
-    narrow = Narrow()
-    with RawUpstream(narrow) as upstream:
-        model = model_at(world, edge, upstream)
-        got = ask(world, edge, model, user="u" * 200_000)
-    assert got.content == GOOD
-    assert (narrow.before, narrow.after_lowering, narrow.at_zero) == (65_535, 65_535, 65_535)
-    assert json.loads(narrow.body)["user"] == "u" * 200_000
+ODD = {"byte-by-byte": byte_by_byte, "padded": padded, "between-strangers": between_strangers}
+TABLES = {f"table-{size}": Heads(size) for size in (0, 100, 4095, 4096, 65_536)}
+WIDE, TIGHT, NARROW = Bodies(), Bodies(), Narrow()
+LARGE_FRAMES = ((frames.MAX_FRAME_SIZE, 1 << 20), (frames.INITIAL_WINDOW_SIZE, 1 << 20))
 
 
-def test_one_large_body_does_not_keep_others_waiting(world, edge):
-    """The large one waits for its own window, and so do those behind it only where they have none."""
-    large_began = threading.Event()
+@pytest.fixture(scope="module")
+def place(world, tmp_path_factory):
+    """An edge, the models by the names of their upstreams, and these."""
+    serving = {
+        **{name: H2Upstream(answer) for name, answer in ODD.items()},
+        **{name: H2Upstream(None, (frames.HEADER_TABLE_SIZE, table.size), noting=table.note) for name, table in TABLES.items()},
+        "late": H2Upstream(Late()),
+        "large-frames": H2Upstream(None, *LARGE_FRAMES, noting=WIDE.note),
+        "never-wider": H2Upstream(noting=TIGHT.note),
+        "narrow": NARROW,
+    }
+    with contextlib.ExitStack() as stack:
+        raw = {name: stack.enter_context(RawUpstream(serve)) for name, serve in serving.items()}
+        edge = stack.enter_context(edge_beside(world, tmp_path_factory.mktemp("frames"), workers=1))
+        options = {name: {"url": upstream.url(), "http_version": "http2"} for name, upstream in raw.items()}
+        yield edge, add_models(world, options, [edge]), raw
 
-    def note(frame):
-        if frame.kind == frames.DATA and len(frame.payload) > 10_000:
-            large_began.set()
 
-    answers = H2Upstream(None, noting=note)
-    with RawUpstream(answers) as upstream:
-        model = model_at(world, edge, upstream)
-        got = []
+def ask(world, place, name: str, **more):
+    edge, models, _ = place
+    with world.http(edge) as client:
+        return client.post("/chat/completions", json=chat_request(models[name], **more), timeout=60)
 
-        def ask_much():
-            try:
-                got.append(ask(world, edge, model, user="u" * 100_000))
-            except Exception as error:  # noqa: BLE001
-                got.append(error)
 
-        # Of the large body 65,535 bytes go out; the upstream never opens its stream's window.
-        large = threading.Thread(target=ask_much, daemon=True)
-        large.start()
-        assert large_began.wait(20)
-        assert [ask(world, edge, model).content for _ in range(5)] == [GOOD] * 5
-        assert not got
-    large.join(30)
-    assert upstream.connections >= 1
+@pytest.mark.parametrize("name", ODD)
+def test_an_answer_arrives_whole_however_it_is_framed(world, place, name):
+    got = [ask(world, place, name) for _ in range(3)]
+    assert [(one.status_code, one.content) for one in got] == [(200, GOOD)] * 3
+    assert place[2][name].connections == 1
+
+
+def test_what_still_comes_on_a_stream_that_is_over_is_passed_over_and_its_table_kept(world, place):
+    got = [ask(world, place, "late") for _ in range(3)]
+    assert [one.content for one in got] == [GOOD] * 3
+    assert [one.headers.get("x-kept") for one in got] == [None, "0", "1"]
+    assert place[2]["late"].connections == 1
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_requests_keep_to_the_table_that_the_upstream_allows(world, place, name):
+    assert [ask(world, place, name).content for _ in range(3)] == [GOOD] * 3
+    heads = TABLES[name].heads
+    assert [(head[":method"], head[":path"]) for head in heads] == [("POST", "/v1/chat/completions")] * 3
+
+
+def test_frames_stay_as_small_as_everybody_takes_them(world, place):
+    assert ask(world, place, "large-frames").content == GOOD
+    assert ask(world, place, "large-frames", user="u" * 300_000).content == GOOD
+    assert max(WIDE.sizes) <= 16_384
+    assert json.loads(WIDE.last)["user"] == "u" * 300_000
+
+
+def test_a_body_waits_for_a_window_that_was_lowered_below_zero(world, place):
+    assert ask(world, place, "narrow", user="u" * 200_000).content == GOOD
+    assert (NARROW.before, NARROW.after_lowering, NARROW.at_zero) == (65_535, 65_535, 65_535)
+    assert json.loads(NARROW.body)["user"] == "u" * 200_000
+
+
+def test_a_body_that_waits_for_its_window_keeps_no_other_waiting(world, place):
+    """Of the large one 65,535 bytes go out; the upstream never opens its stream's window."""
+    got = []
+
+    def ask_much():
+        try:
+            got.append(ask(world, place, "never-wider", user="u" * 100_000))
+        except Exception as error:  # noqa: BLE001
+            got.append(error)
+
+    threading.Thread(target=ask_much, daemon=True).start()
+    assert TIGHT.large_began.wait(20)
+    assert [ask(world, place, "never-wider").content for _ in range(5)] == [GOOD] * 5
+    assert not got
+    assert place[2]["never-wider"].connections == 1

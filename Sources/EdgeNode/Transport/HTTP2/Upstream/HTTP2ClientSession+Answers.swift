@@ -100,6 +100,7 @@ extension HTTP2ClientSession {
     entry.pointee.hasHead = true
     entry.pointee.relayed._withUnsafeGuaranteedRef { relayed in
       if entry.pointee.hasFinalHead {
+        // What is left of the body goes before them, in `answerEnded`.
         relayed.upstreamTrailersReceived()
       } else if rules.isInformation {
         if !relayed.takeInformation(status: rules.status) {
@@ -147,16 +148,34 @@ extension HTTP2ClientSession {
       if count < frame.length { giveBack(frame.length - count, to: entry) }
     }
     if !bytes.isEmpty {
-      entry.pointee.relayed._withUnsafeGuaranteedRef {
-        $0.upstreamBodyReceived(bytes)
-        $0.upstreamBodyProgressed()
+      entry.pointee.relayed._withUnsafeGuaranteedRef { $0.upstreamBodyReceived(bytes) }
+      if !entry.pointee.hasProgress {
+        entry.pointee.hasProgress = true
+        if !(isWhole && ends) { state.pointee.progressed.append(frame.streamID) }
       }
     }
     if isWhole, ends { answerEnded(frame.streamID) }
   }
 
+  /// All that had come has been read: the relay is told once, however many frames there were of a stream.
+  func tellOfProgress() {
+    var index = 0
+    while index < state.pointee.progressed.count {
+      if let entry = state.pointee.streams.find(state.pointee.progressed[index]) { tellOfProgress(entry) }
+      index &+= 1
+    }
+    state.pointee.progressed.removeAll()
+  }
+
+  func tellOfProgress(_ entry: UpstreamStream.Pointer) {
+    guard entry.pointee.hasProgress else { return }
+    entry.pointee.hasProgress = false
+    entry.pointee.relayed._withUnsafeGuaranteedRef { $0.upstreamBodyProgressed() }
+  }
+
   /// The peer has said all, on a stream that may be gone by now.
   private func answerEnded(_ streamID: Int32) {
+    if let entry = state.pointee.streams.find(streamID) { tellOfProgress(entry) }
     guard let entry = state.pointee.streams.find(streamID) else { return }
     guard entry.pointee.bodyLeft <= 0 else { return refuse(entry, .protocolError) }
     entry.pointee.hasAnswer = true

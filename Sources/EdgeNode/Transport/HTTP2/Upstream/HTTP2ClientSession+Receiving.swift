@@ -12,6 +12,7 @@ extension HTTP2ClientSession {
       case .badPadding: endConnection(.protocolError)
       }
     }
+    if !state.pointee.progressed.isEmpty { tellOfProgress() }
     guard !state.pointee.isOver else { return }
     if let reason = state.pointee.budgets.received(bytes.count) ?? queueBreach { return cut(reason) }
     if hasSomethingToSay { connection.needsFlush() }

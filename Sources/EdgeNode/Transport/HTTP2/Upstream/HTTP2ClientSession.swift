@@ -128,9 +128,13 @@ final class HTTP2ClientSession: Session, UpstreamSide {
     relayed._withUnsafeGuaranteedRef { $0.upstreamClosed() }
   }
 
-  /// The stream is over before its end.
+  /// The stream is over before its end. What has come of it goes on first.
   func fail(_ entry: UpstreamStream.Pointer, _ failure: UpstreamFailure) {
-    let relayed = entry.pointee.relayed
+    let (id, relayed) = (entry.pointee.id, entry.pointee.relayed)
+    if entry.pointee.hasProgress {
+      tellOfProgress(entry)
+      guard state.pointee.streams.find(id) == entry else { return }
+    }
     detach(entry)
     relayed._withUnsafeGuaranteedRef {
       if $0.upstreamEnded { $0.upstreamClosed() } else { $0.upstreamFailed(failure) }
@@ -255,6 +259,7 @@ final class HTTP2ClientSession: Session, UpstreamSide {
     rests = true
     state.pointee.streams.rest()
     state.pointee.reader.rest()
+    state.pointee.progressed.release()
     if state.pointee.control.isEmpty { state.pointee.control.bytes.release() }
   }
 }

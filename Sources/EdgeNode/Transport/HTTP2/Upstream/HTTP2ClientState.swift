@@ -7,6 +7,8 @@ struct HTTP2ClientState: ~Copyable {
   var head = HeadUnderWay()
   var receiving: ReceiveWindow
   var budgets: FloodBudgets
+  /// The numbers of streams that have progress to tell of.
+  let progressed = PooledList<Int32>()
   var hasReceivedFrame = false
   /// The peer knows our settings.
   var isAcknowledged = false

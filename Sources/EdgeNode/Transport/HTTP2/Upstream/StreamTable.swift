@@ -1,5 +1,5 @@
-// Streams by their numbers. Those of a connection follow each other in steps of two, so that half of one is as good as its
-// hash, and a stream is mostly found at once.
+// Streams by their numbers. Those of a connection follow each other, and are spread so that none lies in a long row: the
+// row would be gone through whenever one leaves.
 
 import CLinux
 
@@ -14,12 +14,14 @@ package struct StreamTable<Stream>: ~Copyable {
   private static var leastSlots: Int { 32 }
 
   private var slots: UnsafeMutablePointer<Slot>
-  /// A power of two.
+  /// A power of two, and 32 less its exponent.
   package private(set) var capacity: Int
+  private var shift: Int
   package private(set) var count = 0
 
   package init() {
     capacity = Self.leastSlots
+    shift = 32 - capacity.trailingZeroBitCount
     slots = Self.makeSlots(Self.leastSlots)
   }
 
@@ -65,7 +67,11 @@ package struct StreamTable<Stream>: ~Copyable {
     if count == 0, capacity > Self.leastSlots { resize(to: Self.leastSlots) }
   }
 
-  private func home(_ id: Int32) -> Int { Int(id >> 1) & (capacity &- 1) }
+  /// By the first bits of the product with 2^32 over the golden ratio: numbers in a row come to lie far apart.
+  @inline(__always)
+  private func home(_ id: Int32) -> Int {
+    Int((UInt32(bitPattern: id) &* 0x9E37_79B9) &>> UInt32(truncatingIfNeeded: shift))
+  }
 
   @inline(__always)
   private func place(_ id: Int32, _ stream: UnsafeMutablePointer<Stream>) {
@@ -94,6 +100,7 @@ package struct StreamTable<Stream>: ~Copyable {
     let (old, oldCapacity) = (slots, capacity)
     slots = Self.makeSlots(larger)
     capacity = larger
+    shift = 32 - larger.trailingZeroBitCount
     for index in 0..<oldCapacity {
       if let stream = old[index].stream { place(old[index].id, stream) }
     }

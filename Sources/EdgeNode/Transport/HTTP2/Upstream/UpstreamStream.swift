@@ -24,6 +24,8 @@ struct UpstreamStream: BitwiseCopyable {
   var hasFinalHead = false
   /// The answer has ended.
   var hasAnswer = false
+  /// Bytes of the answer have come since the relay was last told that they have.
+  var hasProgress = false
   /// The request has been sent to its end.
   var isSent = false
   var sending = SendWindow(0)
