@@ -25,7 +25,9 @@ struct AnswerHeadRulesTests {
 
   @Test("an ordinary head is taken")
   func ordinary() {
-    let head = [Self.ok, Field("content-type", "text/plain"), Field("content-length", "12"), Field("x", "é \t!")]
+    let head = [
+      Self.ok, Field("content-type", "text/plain"), Field("content-length", "12"), Field("x", "é \t!"),
+    ]
     #expect(verdict(head) == .taken(status: 200, bodyLength: 12))
     #expect(verdict([Self.ok]) == .taken(status: 200, bodyLength: -1))
     #expect(verdict([Self.ok], ends: true) == .taken(status: 200, bodyLength: -1))
@@ -77,7 +79,9 @@ struct AnswerHeadRulesTests {
     #expect(verdict([Self.ok, Field("te", "gzip")]) == .refused("te"))
   }
 
-  @Test("a length is a number and said once", arguments: ["", "-1", "+1", "1,1", "0x1", "1 ", "99999999999999999999"])
+  @Test(
+    "a length is a number and said once",
+    arguments: ["", "-1", "+1", "1,1", "0x1", "1 ", "99999999999999999999"])
   func badLengths(length: String) {
     #expect(verdict([Self.ok, Field("content-length", length)]) == .refused("content-length"))
     let twice = [Self.ok, Field("content-length", "1"), Field("content-length", "1")]
@@ -89,7 +93,8 @@ struct AnswerHeadRulesTests {
     let length = Field("content-length", "5")
     #expect(verdict([Field(":status", "304"), length]) == .taken(status: 304, bodyLength: 0))
     #expect(verdict([Field(":status", "204")]) == .taken(status: 204, bodyLength: 0))
-    #expect(verdict([Field(":status", "204"), Field("content-length", "0")]) == .taken(status: 204, bodyLength: 0))
+    #expect(
+      verdict([Field(":status", "204"), Field("content-length", "0")]) == .taken(status: 204, bodyLength: 0))
     #expect(verdict([Field(":status", "204"), length]) == .refused("content-length"))
   }
 

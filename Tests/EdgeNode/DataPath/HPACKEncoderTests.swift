@@ -51,7 +51,8 @@ func decoded(_ pieces: [[UInt8]], by decoder: inout HPACKDecoder) -> [Field]? {
         switch decoder.next(&rest, isLast: isLast) {
         case .field:
           fields.append(
-            Field(String(decoding: decoder.name, as: UTF8.self), String(decoding: decoder.value, as: UTF8.self)))
+            Field(
+              String(decoding: decoder.name, as: UTF8.self), String(decoding: decoder.value, as: UTF8.self)))
         case .needMore: return !isLast
         case .done: return isLast
         case .failed: return false
@@ -119,7 +120,9 @@ struct HPACKEncoderTests {
     #expect(decoded([block(Self.request)], by: &deprived) == nil)
   }
 
-  @Test("lengths are written right around the ends of their bytes", arguments: [0, 1, 126, 127, 128, 254, 255, 256, 16_511])
+  @Test(
+    "lengths are written right around the ends of their bytes",
+    arguments: [0, 1, 126, 127, 128, 254, 255, 256, 16_511])
   func lengths(count: Int) throws {
     var decoder = try HPACKDecoder()
     let fields = [Field("x", String(repeating: "v", count: count)), Field("y", "z")]
@@ -128,21 +131,26 @@ struct HPACKEncoderTests {
     #expect(decoded([block(named)], by: &decoder) == named)
   }
 
-  @Test("a head goes out in frames of the size that everybody takes", arguments: [100, 16_300, 16_400, 40_000, 60_000])
+  @Test(
+    "a head goes out in frames of the size that everybody takes",
+    arguments: [100, 16_300, 16_400, 40_000, 60_000])
   func split(count: Int) throws {
     let fields = [Field(":method", "POST"), Field("x-long", String(repeating: "v", count: count))]
     let written = frames(fields, endsStream: true)
     var pieces: [[UInt8]] = []
     var position = 0
     while position < written.count {
-      let header = written.withUnsafeBytes { HTTP2FrameHeader(at: $0.baseAddress.unsafelyUnwrapped + position) }
+      let header = written.withUnsafeBytes {
+        HTTP2FrameHeader(at: $0.baseAddress.unsafelyUnwrapped + position)
+      }
       #expect(header.type == (pieces.isEmpty ? HTTP2FrameHeader.headers : HTTP2FrameHeader.continuation))
       #expect(header.streamID == 7)
       #expect(header.length <= HTTP2FrameHeader.mostPayload)
       position += HTTP2FrameHeader.size
       pieces.append(Array(written[position..<(position + header.length)]))
       position += header.length
-      let flags = (pieces.count == 1 ? HTTP2FrameHeader.endStream : 0)
+      let flags =
+        (pieces.count == 1 ? HTTP2FrameHeader.endStream : 0)
         | (position == written.count ? HTTP2FrameHeader.endHeaders : 0)
       #expect(header.flags == flags)
     }

@@ -1,7 +1,9 @@
 import EdgeDataPath
 import Testing
 
-private func frame(_ type: UInt8, flags: UInt8 = 0, stream: Int32 = 1, _ payload: [UInt8], length: Int? = nil) -> [UInt8] {
+private func frame(_ type: UInt8, flags: UInt8 = 0, stream: Int32 = 1, _ payload: [UInt8], length: Int? = nil)
+  -> [UInt8]
+{
   var bytes = [UInt8](repeating: 0, count: HTTP2FrameHeader.size)
   let header = HTTP2FrameHeader(type: type, flags: flags, length: length ?? payload.count, streamID: stream)
   bytes.withUnsafeMutableBytes { header.write(to: $0.baseAddress.unsafelyUnwrapped) }
@@ -91,7 +93,10 @@ struct HTTP2FrameReaderTests {
 
   @Test("padding that does not fit is bad, however it comes")
   func badPadding() {
-    for bad in [frame(Self.data, flags: Self.padded, []), frame(Self.data, flags: Self.padded, [1]), frame(Self.data, flags: Self.padded, [4, 0, 0, 0])] {
+    for bad in [
+      frame(Self.data, flags: Self.padded, []), frame(Self.data, flags: Self.padded, [1]),
+      frame(Self.data, flags: Self.padded, [4, 0, 0, 0]),
+    ] {
       #expect(read([bad]).isBad)
       #expect(read(bad.map { [$0] }).isBad)
     }

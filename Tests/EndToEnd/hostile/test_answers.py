@@ -8,6 +8,7 @@ import pytest
 from devfleet.processes import wait_until
 from edge_beside import edge_beside, metric
 from raw_upstream import GOOD, H2Upstream, RawUpstream, h2_head
+from test_rollouts import settled
 from upstream_models import add_models
 from world import chat_request
 
@@ -203,6 +204,8 @@ def upstreams(world, tmp_path_factory):
         labels = {name: f"answer-{number}" for number, name in enumerate(attacks)}
         options = {labels[name]: {"url": one.raw.url(), "http_version": "http2"} for name, one in watched.items()}
         models = add_models(world, options, [edge])
+        # Failures must not take the models back.
+        settled(world)
         yield edge, {name: models[label] for name, label in labels.items()}, watched
 
 

@@ -104,12 +104,13 @@ extension HTTP2ClientSession {
   }
 
   private func takeWindow(_ streamID: Int32, _ increment: UInt32) {
-    guard increment > 0 else { return endConnection(.protocolError) }
     if streamID == 0 {
+      guard increment > 0 else { return endConnection(.protocolError) }
       if !state.pointee.sending.move(by: Int(increment)) { endConnection(.flowControlError) }
       return
     }
     guard let entry = state.pointee.streams.find(streamID) else { return tolerate(streamID) }
+    guard increment > 0 else { return endConnection(.protocolError) }
     guard entry.pointee.sending.move(by: Int(increment)) else { return refuse(entry, .flowControlError) }
     sendOn(entry)
   }
