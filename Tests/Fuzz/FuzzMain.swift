@@ -11,6 +11,7 @@ private let targets: [String: @Sendable (FuzzInput) -> Void] = [
   "events": EventTarget.run,
   "answers": AnswerTarget.run,
   "forwarding": ForwardingTarget.run,
+  "frames": FramesTarget.run,
 ]
 
 private let target: @Sendable (FuzzInput) -> Void = {

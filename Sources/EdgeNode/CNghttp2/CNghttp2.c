@@ -61,15 +61,16 @@ static void *take_again(void *memory, size_t count, void *unused) {
 
 static nghttp2_mem memory = {NULL, take, give, take_cleared, take_again};
 
-int strait_nghttp2_session_new(nghttp2_session **session, int is_server, const nghttp2_session_callbacks *callbacks,
-                               void *owner, const nghttp2_option *option, void **frames) {
+int strait_nghttp2_server_new(nghttp2_session **session, const nghttp2_session_callbacks *callbacks, void *owner,
+                              const nghttp2_option *option, void **frames) {
   latest_frames = NULL;
   latest_table = NULL;
-  int result = is_server ? nghttp2_session_server_new3(session, callbacks, owner, option, &memory)
-                         : nghttp2_session_client_new3(session, callbacks, owner, option, &memory);
+  int result = nghttp2_session_server_new3(session, callbacks, owner, option, &memory);
   *frames = latest_frames;
   return result;
 }
+
+int strait_nghttp2_inflater_new(nghttp2_hd_inflater **inflater) { return nghttp2_hd_inflate_new2(inflater, &memory); }
 
 void *strait_nghttp2_latest_table(void) {
   void *table = latest_table;

@@ -46,7 +46,8 @@ class RelayedStream {
   // The upstream's side.
 
   unowned(unsafe) final var upstream: (any UpstreamSide)?
-  final var upstreamStreamID: Int32 = 0
+  /// What an HTTP/2 session keeps of the stream.
+  final var upstreamState: UpstreamStream.Pointer?
   /// The head for the upstream.
   final let forwarded: HeaderBlock
   /// The body for the upstream. A whole one is kept to be sent again: it is sent from `forwardedOffset` on. Of one that
@@ -56,8 +57,6 @@ class RelayedStream {
   final var isStreamedUp = false
   /// Nothing follows what is in `forwardedBody`.
   final var forwardedEnded = true
-  /// The upstream's session has found `forwardedBody` empty and waits for `wake`.
-  final var upstreamWaits = false
   /// The client's trailers, sent behind the body when there are any by then; unchanged from then on.
   final let requestTrailers: HeaderBlock
   /// The upstream's head as it came.
@@ -70,7 +69,6 @@ class RelayedStream {
   /// Informational heads that came before the answer's, and how large they were together.
   final var informationCount = 0
   final var informationBytes = 0
-  final var upstreamSlot = -1
 
   /// About what a stream and the relay's part of it take.
   static let prefetchedBytes = 640

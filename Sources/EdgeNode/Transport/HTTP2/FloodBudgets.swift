@@ -1,5 +1,5 @@
 // What a peer may ask of an HTTP/2 connection beyond its requests: frames that cost us more than they cost the sender.
-// Decisions only; the session asks before nghttp2 looks at a frame, and cuts the connection when a budget is used up.
+// Decisions only; the session asks before it looks at a frame, and cuts the connection when a budget is used up.
 // The numbers and where they come from are in LIMITS.
 
 /// A number of events that may come at once, and again as time passes.
@@ -24,33 +24,6 @@ package struct EventBudget: BitwiseCopyable {
     wholeAt = next
     return true
   }
-}
-
-/// A frame's header (RFC 9113, section 4.1).
-package struct HTTP2FrameHeader: BitwiseCopyable {
-  package let type: UInt8
-  package let flags: UInt8
-  package let length: Int
-  package let streamID: Int32
-
-  package init(type: UInt8, flags: UInt8, length: Int, streamID: Int32) {
-    self.type = type
-    self.flags = flags
-    self.length = length
-    self.streamID = streamID
-  }
-
-  package static let data: UInt8 = 0
-  package static let headers: UInt8 = 1
-  package static let priority: UInt8 = 2
-  package static let resetStream: UInt8 = 3
-  package static let settings: UInt8 = 4
-  package static let ping: UInt8 = 6
-  package static let windowUpdate: UInt8 = 8
-  package static let continuation: UInt8 = 9
-
-  /// Of SETTINGS and PING.
-  var isAcknowledgement: Bool { flags & 1 != 0 }
 }
 
 package struct FloodBudgets: BitwiseCopyable {

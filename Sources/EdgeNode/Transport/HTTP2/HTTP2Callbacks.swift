@@ -5,9 +5,7 @@ import CNghttp2
 
 enum HTTP2Callbacks {
   /// - Returns: nghttp2's session, and where it packs its frames
-  static func makeSession(
-    for session: HTTP2Session, isServer: Bool
-  ) throws -> (OpaquePointer, UnsafeMutableRawPointer?) {
+  static func makeSession(for session: HTTP2Session) throws -> (OpaquePointer, UnsafeMutableRawPointer?) {
     var callbacks: OpaquePointer?
     var option: OpaquePointer?
     guard nghttp2_session_callbacks_new(&callbacks) == 0, nghttp2_option_new(&option) == 0 else {
@@ -22,8 +20,7 @@ enum HTTP2Callbacks {
     let owner = Unmanaged.passUnretained(session).toOpaque()
     var pointer: OpaquePointer?
     var frameBuffer: UnsafeMutableRawPointer?
-    let result = strait_nghttp2_session_new(
-      &pointer, isServer ? 1 : 0, callbacks, owner, option, &frameBuffer)
+    let result = strait_nghttp2_server_new(&pointer, callbacks, owner, option, &frameBuffer)
     guard result == 0, let pointer else { throw HTTP2SetupError() }
     return (pointer, frameBuffer)
   }
@@ -140,8 +137,6 @@ enum HTTP2Callbacks {
 
   private static func frameReceived(_ session: HTTP2Session, _ frame: UnsafePointer<nghttp2_frame>) -> Bool {
     let header = frame.pointee.hd
-    if header.type == UInt8(NGHTTP2_GOAWAY.rawValue) { session.goawayReceived() }
-    if header.type == UInt8(NGHTTP2_SETTINGS.rawValue) { session.settingsReceived() }
     let ends = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
     if header.type == UInt8(NGHTTP2_DATA.rawValue),
       !session.countData(header.length - strait_nghttp2_padding(frame), ends: ends)

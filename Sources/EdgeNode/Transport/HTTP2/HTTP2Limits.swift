@@ -1,6 +1,10 @@
-// The part of LIMITS that nghttp2 and the sessions keep, for one connection each.
+// The part of LIMITS that HTTP/2 sessions keep, for one connection each.
 
 package struct HTTP2Limits: Sendable {
+  /// A window and a header table as the protocol has them where nobody says otherwise.
+  static let usualWindowBytes = 65_535
+  static let usualTableBytes = 4096
+
   package var concurrentStreams = 100
   package var streamWindowBytes = 64 * 1024
   package var connectionWindowBytes = 1024 * 1024

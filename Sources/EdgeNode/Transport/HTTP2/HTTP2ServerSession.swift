@@ -18,7 +18,7 @@ final class HTTP2ServerSession: HTTP2Session, ClientSide {
   var openStreams: Int { streams.count }
 
   private let receiver: any RequestReceiver
-  private let streams = StreamList(upstream: false)
+  private let streams = StreamList()
   private let idleTimeoutMicroseconds: Int64
   private var idleSince: Int64
   private let drainMicroseconds: Int64
@@ -39,7 +39,7 @@ final class HTTP2ServerSession: HTTP2Session, ClientSide {
     self.drainMicroseconds = drainMicroseconds
     connectionMemory = memory
     idleSince = connection.loop.now
-    try super.init(connection: connection, limits: limits, isServer: true)
+    try super.init(connection: connection, limits: limits)
   }
 
   /// Takes no new streams, ends the others in peace, then closes (RFC 9113, section 6.8: a notice first, so that

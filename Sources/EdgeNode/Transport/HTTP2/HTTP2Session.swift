@@ -1,4 +1,4 @@
-// nghttp2 bound to a connection. Callbacks copy and note; what they noted is acted upon after nghttp2 has returned, when
+// nghttp2 bound to a client's connection. Callbacks copy and note; what they noted is acted upon after nghttp2 has returned, when
 // it may be called again. Heads alone are acted upon at once, because the bytes behind them depend on it.
 
 import CLinux
@@ -51,14 +51,14 @@ class HTTP2Session: Session {
   final private var latestID: Int32 = 0
   final private var latest: Unmanaged<RelayedStream>?
 
-  init(connection: Connection, limits: HTTP2Limits, isServer: Bool) throws {
+  init(connection: Connection, limits: HTTP2Limits) throws {
     self.connection = connection
     self.limits = limits
     budgets = placeInPool(FloodBudgets(limits))
     openedAt = connection.loop.now
     super.init()
-    (pointer, frameBuffer) = try HTTP2Callbacks.makeSession(for: self, isServer: isServer)
-    try configure(isServer: isServer)
+    (pointer, frameBuffer) = try HTTP2Callbacks.makeSession(for: self)
+    try configure()
   }
 
   deinit {
@@ -71,7 +71,7 @@ class HTTP2Session: Session {
   /// The raw session, for calls that only a subclass makes.
   final var session: OpaquePointer? { pointer }
 
-  /// A request (server) has begun: whose stream is it? nil refuses it.
+  /// A request has begun: whose stream is it? nil refuses it.
   func streamBegan(_ streamID: Int32) -> RelayedStream? { nil }
   /// The head's block into which a field of the stream goes.
   func appendField(_ stream: RelayedStream, _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer)
@@ -83,8 +83,6 @@ class HTTP2Session: Session {
   /// A head is whole, informational or final, or trailers are.
   func headersReceived(_ stream: RelayedStream, ends: Bool) {}
   func act(on event: HTTP2Event, _ stream: RelayedStream) {}
-  func goawayReceived() {}
-  func settingsReceived() {}
   /// The peer has reset a stream.
   /// - Returns: whether it may go on
   func resetReceived(_ stream: RelayedStream) -> Bool { true }
@@ -244,7 +242,7 @@ class HTTP2Session: Session {
     events.removeAll()
   }
 
-  private final func configure(isServer: Bool) throws {
+  private final func configure() throws {
     var settings = [
       nghttp2_settings_entry(
         settings_id: Int32(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE.rawValue),
@@ -254,20 +252,15 @@ class HTTP2Session: Session {
         value: UInt32(limits.headerListBytes)),
     ]
     // The protocol's own need not be said.
-    if limits.tableBytes != Int(NGHTTP2_DEFAULT_HEADER_TABLE_SIZE) {
+    if limits.tableBytes != HTTP2Limits.usualTableBytes {
       settings.append(
         nghttp2_settings_entry(
           settings_id: Int32(NGHTTP2_SETTINGS_HEADER_TABLE_SIZE.rawValue), value: UInt32(limits.tableBytes)))
     }
-    if isServer {
-      settings.append(
-        nghttp2_settings_entry(
-          settings_id: Int32(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue),
-          value: UInt32(limits.concurrentStreams)))
-    } else {
-      settings.append(
-        nghttp2_settings_entry(settings_id: Int32(NGHTTP2_SETTINGS_ENABLE_PUSH.rawValue), value: 0))
-    }
+    settings.append(
+      nghttp2_settings_entry(
+        settings_id: Int32(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue),
+        value: UInt32(limits.concurrentStreams)))
     let none = UInt8(NGHTTP2_FLAG_NONE.rawValue)
     guard nghttp2_submit_settings(pointer, none, settings, settings.count) == 0,
       nghttp2_session_set_local_window_size(pointer, none, 0, Int32(limits.connectionWindowBytes)) == 0
@@ -342,11 +335,6 @@ class HTTP2Session: Session {
   final var isBurst: Bool { requestsLeft < 0 }
 
   final func headEnded() { headBeganAt = 0 }
-
-  final func streamOpened(_ streamID: Int32) {
-    highestID = streamID
-    budgets.pointee.streamOpened()
-  }
 
   final var isCut: Bool { cutReason != nil }
 
