@@ -45,7 +45,7 @@ def between_strangers(connection, _, stream, __):
 
 
 class Late:
-    """Goes on about a stream that is over. The name that it puts into the table then is what its next answer refers to."""
+    """Goes on about a stream that is over, and refers to what it has put into the table then in its next answer."""
 
     def __init__(self):
         self.answered = 0
@@ -123,7 +123,8 @@ class Narrow:
                     elif step == 0 and len(self.body) == 65_535:
                         step, self.before = 1, len(self.body)
                         # 1,000 - 65,535 are left.
-                        connection.sendall(frames.settings((frames.INITIAL_WINDOW_SIZE, 1_000)) + frames.ping(b"lowered!"))
+                        lowered = frames.settings((frames.INITIAL_WINDOW_SIZE, 1_000))
+                        connection.sendall(lowered + frames.ping(b"lowered!"))
                 if frame.kind == frames.PING and frame.flags & frames.ACK and frame.payload == b"lowered!":
                     self.after_lowering = len(self.body)
                     opened = frames.window_update(1, 65_535 - 1_000)
@@ -149,7 +150,10 @@ def place(world, tmp_path_factory):
     """An edge, the models by the names of their upstreams, and these."""
     serving = {
         **{name: H2Upstream(answer) for name, answer in ODD.items()},
-        **{name: H2Upstream(None, (frames.HEADER_TABLE_SIZE, table.size), noting=table.note) for name, table in TABLES.items()},
+        **{
+            name: H2Upstream(None, (frames.HEADER_TABLE_SIZE, table.size), noting=table.note)
+            for name, table in TABLES.items()
+        },
         "late": H2Upstream(Late()),
         "large-frames": H2Upstream(None, *LARGE_FRAMES, noting=WIDE.note),
         "never-wider": H2Upstream(noting=TIGHT.note),

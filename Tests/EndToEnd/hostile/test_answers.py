@@ -1,5 +1,5 @@
-"""Upstreams whose answers break a rule of HTTP/2: what breaks a stream's costs that stream, what breaks the connection's
-costs the connection, each with the code that the protocol has for it, and nobody gets half an answer for a whole one."""
+"""Upstreams whose answers break a rule of HTTP/2: a stream's rule costs that stream, the connection's costs the
+connection, each with the code that the protocol has for it, and nobody takes half an answer for a whole one."""
 
 import contextlib
 import threading
@@ -89,7 +89,10 @@ STREAM_ERRORS = {
         ),
         frames.PROTOCOL_ERROR,
     ),
-    "stream's window beyond all": (sends(lambda stream: frames.window_update(stream, LARGEST)), frames.FLOW_CONTROL_ERROR),
+    "stream's window beyond all": (
+        sends(lambda stream: frames.window_update(stream, LARGEST)),
+        frames.FLOW_CONTROL_ERROR,
+    ),
     "more than the stream's window": (
         behind_the_head(lambda stream: frames.data(stream, b" " * 16_000, ends=False) * 500),
         frames.FLOW_CONTROL_ERROR,

@@ -80,7 +80,7 @@ class HTTP2Session: Session {
     false
   }
   func bodyReceived(_ stream: RelayedStream, _ bytes: UnsafeRawBufferPointer) {}
-  /// A head is whole, informational or final, or trailers are.
+  /// A head is whole, or trailers are.
   func headersReceived(_ stream: RelayedStream, ends: Bool) {}
   func act(on event: HTTP2Event, _ stream: RelayedStream) {}
   /// The peer has reset a stream.
