@@ -124,6 +124,7 @@ extension HTTP2ClientSession {
 
   private func takeReset(_ streamID: Int32, _ code: UInt32) {
     guard let entry = state.pointee.streams.find(streamID) else { return tolerate(streamID) }
+    entry.pointee.isReset = true
     fail(entry, code == HTTP2ErrorCode.refusedStream.rawValue ? .staleConnection : .reset)
   }
 

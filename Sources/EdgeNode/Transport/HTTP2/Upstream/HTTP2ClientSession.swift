@@ -113,11 +113,10 @@ final class HTTP2ClientSession: Session, UpstreamSide {
     connection.needsFlush()
   }
 
-  /// Lets go of a stream that the peer may still have. One that has not been sent needs no reset, and none that is over
-  /// comes here: peers count resets.
+  /// Lets go of a stream that the peer may still have. One that has not been sent, or was reset by either side, needs no
+  /// reset: peers count them.
   func release(_ entry: UpstreamStream.Pointer) {
-    let id = entry.pointee.id
-    if id != 0 { reset(id, .cancel) }
+    if entry.pointee.id != 0, !entry.pointee.isReset { reset(entry.pointee.id, .cancel) }
     detach(entry)
   }
 
@@ -144,6 +143,7 @@ final class HTTP2ClientSession: Session, UpstreamSide {
   /// The peer has broken a rule that costs it the stream.
   func refuse(_ entry: UpstreamStream.Pointer, _ code: HTTP2ErrorCode) {
     reset(entry.pointee.id, code)
+    entry.pointee.isReset = true
     if code != .internalError, let reason = state.pointee.budgets.slip(now: connection.loop.now) {
       cut(reason)
     }
@@ -198,15 +198,26 @@ final class HTTP2ClientSession: Session, UpstreamSide {
     acceptsRequests = false
     state.pointee.lastServedID = lastServed
     while let entry = state.pointee.heads.first { fail(entry, .staleConnection) }
-    while let entry = firstStream(above: lastServed) { fail(entry, .staleConnection) }
+    failStreams(above: lastServed) { _ in .staleConnection }
     if activeStreams == 0 { connection.closeAfterFlush() }
   }
 
-  private func firstStream(above id: Int32) -> UpstreamStream.Pointer? {
-    for index in 0..<state.pointee.streams.capacity {
-      if let entry = state.pointee.streams.stream(at: index), entry.pointee.id > id { return entry }
+  /// Whoever leaves the table lets others move in it, and the relay may have more leave: it is gone through until nobody
+  /// is left.
+  private func failStreams(above id: Int32, _ failure: (UpstreamStream.Pointer) -> UpstreamFailure) {
+    var hasFailed = true
+    while hasFailed {
+      hasFailed = false
+      var index = 0
+      while index < state.pointee.streams.capacity {
+        if let entry = state.pointee.streams.stream(at: index), entry.pointee.id > id {
+          fail(entry, failure(entry))
+          hasFailed = true
+        } else {
+          index += 1
+        }
+      }
     }
-    return nil
   }
 
   /// The peer has broken the protocol.
@@ -239,10 +250,8 @@ final class HTTP2ClientSession: Session, UpstreamSide {
   override func connectionClosed() {
     state.pointee.isOver = true
     acceptsRequests = false
-    while let entry = state.pointee.heads.first ?? firstStream(above: 0) {
-      let hasHead = entry.pointee.hasFinalHead
-      fail(entry, hasAnswered && !hasHead ? .staleConnection : .closed)
-    }
+    while let entry = state.pointee.heads.first { fail(entry, hasAnswered ? .staleConnection : .closed) }
+    failStreams(above: 0) { hasAnswered && !$0.pointee.hasFinalHead ? .staleConnection : .closed }
   }
 
   // MARK: Upkeep

@@ -26,6 +26,8 @@ struct UpstreamStream: BitwiseCopyable {
   var hasAnswer = false
   /// Bytes of the answer have come since the relay was last told that they have.
   var hasProgress = false
+  /// Either side has reset it.
+  var isReset = false
   /// The request has been sent to its end.
   var isSent = false
   var sending = SendWindow(0)
