@@ -105,7 +105,6 @@ final class EventLoop {
   }
 
   deinit {
-    while !dirty.isEmpty { dirty.removeLast().release() }
     while hasEnded { letEndedGo() }
     Glibc.close(epoll)
     events.deallocate()
@@ -199,6 +198,7 @@ final class EventLoop {
       turn()
     }
     // What is kept keeps its loop.
+    while !dirty.isEmpty { dirty.removeLast().release() }
     while hasEnded { letEndedGo() }
   }
 

@@ -118,7 +118,10 @@ struct TLSSession: ~Copyable {
     var rest = bytes
     while rest.count > 0 {
       let written = SSL_write(ssl, rest.baseAddress, Int32(rest.count))
-      guard written > 0 else { return false }
+      guard written > 0 else {
+        ERR_clear_error()
+        return false
+      }
       rest = UnsafeRawBufferPointer(rebasing: rest[Int(written)...])
     }
     return true

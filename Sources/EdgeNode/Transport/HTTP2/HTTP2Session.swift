@@ -1,5 +1,5 @@
-// nghttp2 bound to a client's connection. Callbacks copy and note; what they noted is acted upon after nghttp2 has returned, when
-// it may be called again. Heads alone are acted upon at once, because the bytes behind them depend on it.
+// nghttp2 bound to a client's connection. Callbacks copy and note; what they noted is acted upon after nghttp2 has
+// returned, when it may be called again. Heads alone are acted upon at once, because the bytes behind them depend on it.
 
 import CLinux
 import CNghttp2
