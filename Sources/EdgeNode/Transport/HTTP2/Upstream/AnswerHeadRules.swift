@@ -1,6 +1,5 @@
 // What an answer's head, or its trailers, may say over HTTP/2 (RFC 9113, sections 8.1 to 8.3). What breaks a rule is no
-// answer, and costs its stream; a field that is no field, and misleads nobody about the rest, is left out instead, as
-// upstreams are used to from nghttp2.
+// answer, and costs its stream.
 
 package struct AnswerHeadRules: BitwiseCopyable {
   package enum Verdict {
@@ -25,17 +24,14 @@ package struct AnswerHeadRules: BitwiseCopyable {
   ) -> Verdict {
     if name.first == UInt8(ascii: ":") { return takeStatus(kind, value) ? .take : .refuse }
     hasRegularFields = true
-    guard isTrailers || status != 0 else { return .refuse }
+    guard isTrailers || status != 0, isValid(value) else { return .refuse }
     switch kind {
+    case .other, .xStrait: return isValid(name: name) ? .take : .refuse
     case .contentLength: return takeLength(value)
     case .connection, .keepAlive, .proxyConnection, .transferEncoding, .upgrade: return .refuse
     case .te: return value.equalsIgnoringCase("trailers") ? .take : .refuse
-    case .other, .xStrait:
-      // In upper case it could pass for another's name further on; other letters that no name has could not.
-      if name.contains(where: { $0 != asciiLowercase($0) }) { return .refuse }
-      return isValid(name: name) && isValid(value) ? .take : .leaveOut
     // Names that are known are valid.
-    default: return isValid(value) ? .take : .leaveOut
+    default: return .take
     }
   }
 
@@ -70,7 +66,10 @@ package struct AnswerHeadRules: BitwiseCopyable {
   }
 
   private func isValid(name: UnsafeRawBufferPointer) -> Bool {
-    !name.isEmpty && name.allSatisfy { HTTP1Characters.isToken($0) }
+    for byte in name {
+      guard HTTP1Characters.isToken(byte), byte == asciiLowercase(byte) else { return false }
+    }
+    return !name.isEmpty
   }
 
   /// No controls, and no space at its ends.
