@@ -157,7 +157,14 @@ func placeInPool<Value: ~Copyable>(_ value: @autoclosure () -> Value) -> UnsafeM
   return pointer
 }
 
-/// Ends a value that `placeInPool` made. Readers hold texts of what they read, so it is cleansed.
+/// The same for a value that is there already, and cannot be copied.
+func moveToPool<Value: ~Copyable>(_ value: consuming Value) -> UnsafeMutablePointer<Value> {
+  let pointer = takeFromPool(MemoryLayout<Value>.size).bindMemory(to: Value.self, capacity: 1)
+  pointer.initialize(to: value)
+  return pointer
+}
+
+/// Ends a value that `placeInPool` or `moveToPool` made. Readers hold texts of what they read, so it is cleansed.
 func takeOutOfPool<Value: ~Copyable>(_ pointer: UnsafeMutablePointer<Value>?) {
   guard let pointer else { return }
   pointer.deinitialize(count: 1)

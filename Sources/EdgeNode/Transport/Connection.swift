@@ -91,7 +91,7 @@ final class Connection: EventSource {
     self.owner = owner
     self.handshakeTimeoutMicroseconds = handshakeTimeoutMicroseconds
     phase = connecting ? .connecting : .handshaking
-    self.tls = TLSSession.place(tls)
+    if let tls { self.tls = moveToPool(tls) } else { self.tls = nil }
     interest = connecting ? EPOLLOUT.rawValue : EPOLLIN.rawValue
     lastReceivedAt = loop.now
     openedAt = loop.now
@@ -311,11 +311,11 @@ final class Connection: EventSource {
       switch step {
       case .done:
         session?.receive(UnsafeRawBufferPointer(rebasing: space[..<count]))
-        if phase != .closed, tls?.pointee.isDrained == true { return sendWhatTLSSays() }
+        if phase != .closed, tls?.pointee.isDrained == true { return sendTLSOutput() }
       case .message:
         guard tlsMessages.spend(now: loop.now) else { return close(.cut(.keyUpdateFlood)) }
       case .needsInput:
-        return sendWhatTLSSays()
+        return sendTLSOutput()
       case .ended:
         guard sendRecords() else { return }
         peerEnded(inOrder: true)
@@ -329,7 +329,7 @@ final class Connection: EventSource {
   }
 
   /// With what the session has to say, in one piece.
-  private func sendWhatTLSSays() {
+  private func sendTLSOutput() {
     if tls?.pointee.output.isEmpty == false { flush() }
     if phase != .closed { _ = sendRecords() }
   }

@@ -14,7 +14,7 @@ struct ObjectList<Element: AnyObject>: ~Copyable {
   }
 
   /// Those that are in it now, to go through while it may change.
-  var now: ContiguousArray<Element> { state.pointee }
+  var snapshot: ContiguousArray<Element> { state.pointee }
   var count: Int { state.pointee.count }
   var isEmpty: Bool { state.pointee.isEmpty }
   var first: Element? { state.pointee.first }

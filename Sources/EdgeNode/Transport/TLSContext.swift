@@ -139,8 +139,6 @@ package final class TLSContext: @unchecked Sendable {
   }
 
   private static func make(_ method: OpaquePointer?) throws -> OpaquePointer {
-    // What succeeds may leave errors behind all the same; a session on this thread would take them for its own.
-    defer { ERR_clear_error() }
     guard let pointer = SSL_CTX_new(method) else { throw TLSError("cannot make a TLS context") }
     guard strait_ssl_ctx_set_min_version(pointer, TLS1_2_VERSION) == 1,
       SSL_CTX_set_cipher_list(pointer, ciphers) == 1,

@@ -71,14 +71,6 @@ struct TLSSession: ~Copyable {
     buffers.deallocate()
   }
 
-  /// Puts a session where a class can call it without checks of exclusivity; `takeOutOfPool` ends it.
-  static func place(_ session: consuming TLSSession?) -> UnsafeMutablePointer<TLSSession>? {
-    guard let session else { return nil }
-    let pointer = takeFromPool(MemoryLayout<TLSSession>.size).bindMemory(to: TLSSession.self, capacity: 1)
-    pointer.initialize(to: session)
-    return pointer
-  }
-
   /// Records to send, in the loop's buffer; follow with `outputTaken`.
   var output: UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(start: buffers.pointee.output, count: buffers.pointee.output_count)

@@ -100,7 +100,7 @@ final class UpstreamPool: ConnectionOwner {
 
   var connectionCount: Int { connections.count }
   var waitingCount: Int { waiting.count + waitingForFresh.count }
-  var idleCount: Int { idle.count + multiplexed.now.count { $0.activeStreams == 0 } }
+  var idleCount: Int { idle.count + multiplexed.snapshot.count { $0.activeStreams == 0 } }
 
   // MARK: For the relay
 
@@ -157,7 +157,7 @@ final class UpstreamPool: ConnectionOwner {
   /// More is taken than is free on all connections together, so that clients come to share where they need not.
   private var isCrowded: Bool {
     var balance = 0
-    for session in multiplexed.now { balance += session.activeStreams - session.room }
+    for session in multiplexed.snapshot { balance += session.activeStreams - session.room }
     return balance > 0
   }
 
@@ -170,14 +170,14 @@ final class UpstreamPool: ConnectionOwner {
   /// The upstream is no longer configured so: what runs goes on, nothing new starts.
   func retire() {
     isRetired = true
-    for session in multiplexed.now { session.retire() }
-    for session in idle.now { session.retire() }
+    for session in multiplexed.snapshot { session.retire() }
+    for session in idle.snapshot { session.retire() }
     idle.removeAll()
   }
 
   func sweep(now: Int64) {
     for connection in connections { connection.sweep(now: now) }
-    for session in multiplexed.now
+    for session in multiplexed.snapshot
     where session.activeStreams == 0 && now - session.idleSince > limits.idleTimeoutMicroseconds {
       session.retire()
     }
@@ -310,7 +310,7 @@ final class UpstreamPool: ConnectionOwner {
   }
 
   private func failWaiting(_ failure: UpstreamFailure) {
-    let failed = waiting.now + waitingForFresh.now
+    let failed = waiting.snapshot + waitingForFresh.snapshot
     waiting.removeAll()
     waitingForFresh.removeAll()
     for stream in failed { stream.upstreamFailed(failure) }
@@ -352,7 +352,7 @@ final class UpstreamPool: ConnectionOwner {
 
   private func serveWaiting() {
     guard waitingCount > 0 else { return }
-    for session in multiplexed.now {
+    for session in multiplexed.snapshot {
       // Where there cannot be another connection, one that has served is better than none.
       while connections.count >= limits.connections, session.room > 0, !waitingForFresh.isEmpty {
         session.start(waitingForFresh.removeFirst())

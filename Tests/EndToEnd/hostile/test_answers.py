@@ -196,7 +196,7 @@ class Watched:
 @pytest.fixture(scope="module")
 def upstreams(world, tmp_path_factory):
     attacks = {name: attack for name, (attack, _) in STREAM_ERRORS.items()}
-    attacks["promise"] = says(OK, TYPE, length(b"5"), body=None, ends=True)
+    attacks["promise"] = attacks["no body, and a length"]
     attacks |= {name: sends(make) for name, (make, _) in CONNECTION_ERRORS.items()}
     with contextlib.ExitStack() as stack:
         watched = {name: Watched(attack) for name, attack in attacks.items()}

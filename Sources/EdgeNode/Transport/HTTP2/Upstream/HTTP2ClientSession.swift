@@ -34,10 +34,7 @@ final class HTTP2ClientSession: Session, UpstreamSide {
     self.streamEnded = streamEnded
     idleSince = connection.loop.now
     openedAt = connection.loop.now
-    let made = try HTTP2ClientState(limits)
-    state = takeFromPool(MemoryLayout<HTTP2ClientState>.size)
-      .bindMemory(to: HTTP2ClientState.self, capacity: 1)
-    state.initialize(to: made)
+    state = moveToPool(try HTTP2ClientState(limits))
   }
 
   deinit {

@@ -39,11 +39,7 @@ struct UpstreamStream: BitwiseCopyable {
   var previous: Pointer?
 
   static func make(for stream: RelayedStream, window: Int) -> Pointer {
-    let pointer = takeFromPool(MemoryLayout<UpstreamStream>.size)
-      .bindMemory(to: UpstreamStream.self, capacity: 1)
-    pointer.initialize(
-      to: UpstreamStream(relayed: Unmanaged.passUnretained(stream), receiving: ReceiveWindow(window)))
-    return pointer
+    placeInPool(UpstreamStream(relayed: Unmanaged.passUnretained(stream), receiving: ReceiveWindow(window)))
   }
 
   static func give(_ pointer: Pointer) {
